@@ -1,0 +1,1 @@
+"""The doors: transports, endpoints with their keys and headers, and the relay. Imports `rtnb.core` only."""

@@ -1,0 +1,1 @@
+"""Ready tools, each a readable example."""
