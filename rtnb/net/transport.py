@@ -1,0 +1,257 @@
+"""The seam between a session and the network: a transport sends texts, yields texts, and closes.
+
+`WebSocketTransport` is the real one, over the package ``websockets``; `memory_pair` joins two ends without a network,
+for tests. `open_websocket` opens a connection and tells failures apart in words.
+
+May import `rtnb.core` and websockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from rtnb.core.errors import ConnectionClosed, ConnectionFailed, redact
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
+
+__all__ = ["MemoryTransport", "Transport", "WebSocketTransport", "memory_pair", "open_websocket"]
+
+logger = logging.getLogger(__name__)
+
+
+class Transport(Protocol):
+    """Carries events as JSON texts, in order, both ways."""
+
+    async def send(self, text: str | bytes) -> None:
+        """Send one event; waits while the other side cannot take more. Raises `ConnectionClosed`."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[str | bytes]:
+        """Yield each text as it comes; ends when either side closed normally, else raises `ConnectionClosed`."""
+        ...
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close; may be called twice."""
+        ...
+
+    @property
+    def closing(self) -> tuple[int, str]:
+        """Code and reason of the close, ``(1006, "")`` while there was none."""
+        ...
+
+
+class WebSocketTransport:
+    """A transport over an open WebSocket.
+
+    Parameters
+    ----------
+    connection
+        A connection of ``websockets.asyncio.client``.
+    secrets
+        Keys that must not appear in any text of this connection.
+    """
+
+    def __init__(self, connection: ClientConnection, *, secrets: Sequence[str] = ()) -> None:
+        self._connection = connection
+        self._secrets = tuple(secrets)
+
+    async def send(self, text: str | bytes) -> None:
+        """Send one event as a text frame (bytes are UTF-8 JSON, as orjson makes them)."""
+        from websockets.exceptions import ConnectionClosed as Closed
+
+        try:
+            await self._connection.send(text, text=True)
+        except Closed as exc:
+            raise self._closed() from exc
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield each message as UTF-8 bytes, which orjson reads without a detour over str."""
+        from websockets.exceptions import ConnectionClosed as Closed
+        from websockets.exceptions import ConnectionClosedOK
+
+        receive = self._connection.recv
+        try:
+            while True:
+                yield await receive(decode=False)
+        except ConnectionClosedOK:
+            return
+        except Closed as exc:
+            raise self._closed() from exc
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close, with at most the handshake's time-out of waiting for the other side."""
+        await self._connection.close(code, reason)
+
+    @property
+    def closing(self) -> tuple[int, str]:
+        """Code and reason of the close frame; 1006 when there was none."""
+        code = self._connection.close_code
+        reason = self._connection.close_reason
+        return (1006 if code is None else code), redact(reason or "", *self._secrets)
+
+    def _closed(self) -> ConnectionClosed:
+        code, reason = self.closing
+        return closed_error(code, reason)
+
+
+def closed_error(code: int, reason: str) -> ConnectionClosed:
+    """Put the close of an open connection into words.
+
+    Parameters
+    ----------
+    code, reason
+        Of the close frame; 1006 stands for a connection that broke without one.
+    """
+    if code == 1001:
+        words = f"the server ended the session ({reason or 'it is going away'}); session.connect() opens a new one"
+    elif code == 1006:
+        words = "the connection broke without a goodbye; check the network, then session.connect()"
+    elif code in (1011, 1012, 1013):
+        words = f"the server had a fault of its own or is restarting ({reason or code}); try session.connect() soon"
+    elif code == 1009:
+        words = "a message was larger than the other side takes; send audio in smaller pieces"
+    elif code in (1000, 1005):
+        words = f"the server closed the connection{f' ({reason})' if reason else ''}; session.connect() opens a new one"
+    else:
+        words = f"the server closed the connection with code {code}{f' ({reason})' if reason else ''}"
+    return ConnectionClosed(words, code=code, reason=reason)
+
+
+async def open_websocket(
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    timeout: float,
+    proxy: bool = True,
+    secrets: Sequence[str] = (),
+) -> WebSocketTransport:
+    """Open a WebSocket and tell failures apart.
+
+    Parameters
+    ----------
+    url
+        ``ws://`` or ``wss://``, model and other query values included.
+    headers
+        Additional headers, the key among them.
+    timeout
+        Seconds until the handshake must be done.
+    proxy
+        Whether a proxy that the environment names is used (``https_proxy``, ``no_proxy``).
+    secrets
+        Keys to keep out of every text.
+
+    Raises
+    ------
+    ConnectionFailed
+        With ``reason`` ``"name"``, ``"refused"``, ``"network"``, ``"tls"``, ``"timeout"``, ``"key"`` or ``"http"``.
+    """
+    from websockets.asyncio.client import connect
+    from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+
+    where = url.split("?")[0]
+    try:
+        connection = await connect(
+            url,
+            additional_headers=dict(headers),
+            proxy=True if proxy else None,
+            open_timeout=timeout,
+            max_size=None,  # conversation.item.retrieved carries a whole answer's audio
+            max_queue=(256, 64),  # deltas come in bursts; below, the socket's back-pressure holds
+            compression=None,  # base64 audio does not shrink enough to pay for the CPU
+        )
+    except TimeoutError as exc:
+        raise ConnectionFailed(
+            f"{where} did not answer within {timeout:g} s; check the network, or give connect(timeout=...) more time",
+            reason="timeout",
+        ) from exc
+    except InvalidURI as exc:
+        raise ConnectionFailed(f"{where} is not a WebSocket address (ws:// or wss://)", reason="endpoint") from exc
+    except InvalidStatus as exc:
+        raise _status_error(where, exc.response.status_code) from None  # its request carries the key
+    except InvalidHandshake as exc:
+        detail = redact(str(exc), *secrets)
+        raise ConnectionFailed(
+            f"{where} answered, but not as a WebSocket server ({detail})", reason="http"
+        ) from None
+    except (ssl.SSLError, ssl.CertificateError) as exc:
+        raise ConnectionFailed(
+            f"the secure connection to {where} failed ({redact(str(exc), *secrets)}); behind a company proxy, "
+            "point SSL_CERT_FILE at its certificates",
+            reason="tls",
+        ) from exc
+    except socket.gaierror as exc:
+        raise ConnectionFailed(
+            f"the name in {where} was not found; check the spelling, and whether this machine is online",
+            reason="name",
+        ) from exc
+    except ConnectionRefusedError as exc:
+        raise ConnectionFailed(f"nothing listens at {where}; is the server started?", reason="refused") from exc
+    except OSError as exc:
+        reason = "refused" if _all_refused(exc) else "network"
+        words = "nothing listens at" if reason == "refused" else "no network path to"
+        raise ConnectionFailed(f"{words} {where} ({redact(str(exc), *secrets)})", reason=reason) from exc
+    return WebSocketTransport(connection, secrets=secrets)
+
+
+def _all_refused(error: OSError) -> bool:
+    """Whether every address of a name refused: asyncio joins their errors into one text."""
+    return "Multiple exceptions" in str(error) and str(error).count("refused") >= str(error).count("[Errno")
+
+
+def _status_error(where: str, status: int) -> ConnectionFailed:
+    if status in (401, 403):
+        return ConnectionFailed(f"{where} refused the key (HTTP {status}); check it", reason="key")
+    if status == 404:
+        return ConnectionFailed(f"{where} is not a realtime endpoint (HTTP 404); check the path", reason="http")
+    if status == 429:
+        return ConnectionFailed(f"{where} takes no more sessions now (HTTP 429); wait a little", reason="limit")
+    return ConnectionFailed(f"{where} answered with HTTP {status} instead of opening a WebSocket", reason="http")
+
+
+class MemoryTransport:
+    """One end of a transport without a network; made by `memory_pair`."""
+
+    def __init__(self, inbox: asyncio.Queue[str | bytes | None], outbox: asyncio.Queue[str | bytes | None]) -> None:
+        self._inbox = inbox
+        self._outbox = outbox
+        self._closing: list[tuple[int, str]] = []  # shared by both ends; empty while open
+
+    async def send(self, text: str | bytes) -> None:
+        """Hand one text to the other end."""
+        if self._closing:
+            raise closed_error(*self._closing[0])
+        await self._outbox.put(text)
+
+    async def __aiter__(self) -> AsyncIterator[str | bytes]:
+        """Yield the texts of the other end until either closes."""
+        while (text := await self._inbox.get()) is not None:
+            yield text
+        if self.closing[0] not in (1000, 1001):
+            raise closed_error(*self.closing)
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close both ends."""
+        if not self._closing:
+            self._closing.append((code, reason))
+            self._inbox.put_nowait(None)
+            self._outbox.put_nowait(None)
+
+    @property
+    def closing(self) -> tuple[int, str]:
+        """Code and reason given to `close` by either end."""
+        return self._closing[0] if self._closing else (1006, "")
+
+
+def memory_pair() -> tuple[MemoryTransport, MemoryTransport]:
+    """Two transports, joined: what one sends, the other yields."""
+    left: asyncio.Queue[str | bytes | None] = asyncio.Queue()
+    right: asyncio.Queue[str | bytes | None] = asyncio.Queue()
+    one, two = MemoryTransport(left, right), MemoryTransport(right, left)
+    two._closing = one._closing
+    return one, two
