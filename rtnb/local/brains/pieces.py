@@ -1,0 +1,14 @@
+"""How a text is cut into the pieces that are streamed. Imports nothing of rtnb."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["words"]
+
+_WORD = re.compile(r"\s*\S+|\s+$")
+
+
+def words(text: str) -> list[str]:
+    """The words of `text`, each with the space before it; joined they are `text` again."""
+    return _WORD.findall(text)
