@@ -1,0 +1,300 @@
+"""The log: every event of both directions with its time. All else can be computed from it.
+
+Times are seconds since the session began, on a clock that never goes back; they are passed in. The wall clock is kept
+once, as `EventLog.origin`. How a log is written to a file and read again stands in `rtnb.core.recording`.
+
+Imports `rtnb.core.protocol`, `rtnb.core.errors` and `rtnb.core.recording`; pandas only when asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fnmatch import translate
+from html import escape
+from os import PathLike
+from typing import IO, Any, Final, NamedTuple, overload
+
+from rtnb.core import recording
+from rtnb.core.errors import redact
+from rtnb.core.protocol import Direction, Event
+
+__all__ = ["Entry", "EventLog", "event_name", "matcher"]
+
+_HTML_ROWS: Final = 30
+"""How many entries a log shows in a notebook: the first and the last ones."""
+
+_DETAIL_CHARS: Final = 160
+
+
+class Entry(NamedTuple):
+    """One event as it was sent or came.
+
+    Attributes
+    ----------
+    index : int
+        Its place in the log of the session; a filtered log keeps it.
+    time : float
+        Seconds since the session began.
+    direction : {"client", "server"}
+        Who sent it.
+    event : dict
+        The event as it stands on the wire.
+    """
+
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody wants of an entry
+    time: float
+    direction: Direction
+    event: Event
+
+    @property
+    def name(self) -> str:
+        """The event's ``type``; empty when it has none."""
+        return event_name(self.event)
+
+
+def event_name(event: object) -> str:
+    """The ``type`` of an event; empty when it has none, or is none."""
+    name = event.get("type") if isinstance(event, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def matcher(*patterns: str) -> Callable[[str], bool]:
+    """A test if a name fits one of the globs: ``"response.done"``, ``"response.*"``, ``"*.delta"``.
+
+    Each name is compared once; a log has few names and many events.
+    """
+    fits = re.compile("|".join(map(translate, patterns)) or r"(?!)").match
+    seen: dict[str, bool] = {}
+
+    def test(name: str) -> bool:
+        known = seen.get(name)
+        if known is None:
+            known = seen[name] = fits(name) is not None
+        return known
+
+    return test
+
+
+class EventLog(Sequence[Entry]):
+    """Every event of a session, in order. List-like; a slice or a filter is a log again.
+
+    Parameters
+    ----------
+    origin
+        Wall-clock time (seconds since the epoch) of time 0; None when it is not known.
+    entries
+        To start with.
+
+    Attributes
+    ----------
+    damaged : int
+        How many lines of the file could not be read.
+
+    Examples
+    --------
+    >>> log = EventLog()
+    >>> entry = log.append({"type": "response.create"}, "client", 0.5)
+    >>> entry = log.append({"type": "response.done", "response": {"id": "resp_1"}}, "server", 1.25)
+    >>> [entry.name for entry in log.filter("response.*", direction="server")]
+    ['response.done']
+    """
+
+    __slots__ = ("_entries", "damaged", "origin")
+
+    def __init__(self, origin: float | None = None, entries: Iterable[Entry] = ()) -> None:
+        self.origin = origin
+        self._entries: list[Entry] = list(entries)
+        self.damaged = 0
+
+    def append(self, event: Event, direction: Direction, time: float) -> Entry:
+        """Add an event that was sent or has come just now, `time` seconds after the session began."""
+        entry = Entry(len(self._entries), time, direction, event)
+        self._entries.append(entry)
+        return entry
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+    @overload
+    def __getitem__(self, index: slice) -> EventLog: ...
+    def __getitem__(self, index: int | slice) -> Entry | EventLog:
+        if isinstance(index, slice):
+            return EventLog(self.origin, self._entries[index])
+        return self._entries[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EventLog) and self._entries == other._entries
+
+    __hash__ = None  # type: ignore[assignment]  # it grows
+
+    # -- looking for events ------------------------------------------------------------------------------------------
+
+    def filter(
+        self,
+        *patterns: str,
+        direction: Direction | None = None,
+        where: Callable[[Event], bool] | None = None,
+    ) -> EventLog:
+        """The entries whose name fits one of the globs `patterns` (none: any), as they are now.
+
+        Parameters
+        ----------
+        patterns
+            As for `fnmatch`: ``"response.*"``.
+        direction
+            Only events of this side.
+        where
+            Only events for which this is true.
+        """
+        return EventLog(self.origin, self._matching(iter(self._entries), patterns, direction, where))
+
+    def find(
+        self,
+        *patterns: str,
+        direction: Direction | None = None,
+        where: Callable[[Event], bool] | None = None,
+        after: int = -1,
+    ) -> Entry | None:
+        """The first entry that fits, as in `filter`; None if there is none.
+
+        Parameters
+        ----------
+        after
+            Only entries whose `Entry.index` is greater.
+        """
+        entries = (entry for entry in self._entries if entry.index > after)
+        return next(self._matching(entries, patterns, direction, where), None)
+
+    def last(
+        self,
+        *patterns: str,
+        direction: Direction | None = None,
+        where: Callable[[Event], bool] | None = None,
+    ) -> Entry | None:
+        """The last entry that fits, as in `filter`; None if there is none. Looked for from the end."""
+        return next(self._matching(reversed(self._entries), patterns, direction, where), None)
+
+    @staticmethod
+    def _matching(
+        entries: Iterator[Entry],
+        patterns: tuple[str, ...],
+        direction: Direction | None,
+        where: Callable[[Event], bool] | None,
+    ) -> Iterator[Entry]:
+        fits = matcher(*patterns) if patterns else None
+        for entry in entries:
+            if direction is not None and entry.direction != direction:
+                continue
+            if fits is not None and not fits(event_name(entry.event)):
+                continue
+            if where is None or where(entry.event):
+                yield entry
+
+    @property
+    def names(self) -> dict[str, int]:
+        """How often each event occurs, in the order of first occurrence."""
+        counts: dict[str, int] = {}
+        for entry in self._entries:
+            name = event_name(entry.event)
+            counts[name] = counts.get(name, 0) + 1
+        return counts
+
+    @property
+    def seconds(self) -> float:
+        """From the session's beginning to the last entry."""
+        return self._entries[-1].time if self._entries else 0.0
+
+    # -- as plain values ---------------------------------------------------------------------------------------------
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One plain row for each entry, audio and pictures shown as their length."""
+        return [
+            {
+                "index": entry.index,
+                "time": entry.time,
+                "direction": entry.direction,
+                "type": event_name(entry.event),
+                "event": recording.shown(entry.event),
+            }
+            for entry in self._entries
+        ]
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """The same as `rows`."""
+        return self.rows()
+
+    def to_pandas(self) -> Any:
+        """The rows as a ``pandas.DataFrame``.
+
+        Raises
+        ------
+        ImportError
+            pandas is not installed; the text says how to.
+        """
+        try:
+            import pandas
+        except ImportError as exc:
+            raise ImportError("to_pandas() needs pandas: pip install 'rtnb[pandas]'") from exc
+        return pandas.DataFrame(self.rows(), columns=["index", "time", "direction", "type", "event"])
+
+    def to_jsonl(
+        self, target: str | PathLike[str] | IO[bytes], *, audio: bool = True, keys: Iterable[str | None] = ()
+    ) -> None:
+        """Write the log, one JSON object a line; what looks like a key is replaced.
+
+        Parameters
+        ----------
+        target
+            A path, or a file opened for bytes.
+        audio
+            False leaves out sound and pictures, and keeps their length.
+        keys
+            Keys in use, replaced wherever they stand.
+        """
+        recording.write(target, self._entries, origin=self.origin, audio=audio, keys=tuple(keys))
+
+    @classmethod
+    def from_jsonl(cls, source: str | PathLike[str] | IO[bytes]) -> EventLog:
+        """Read a log again. Lines that are damaged are left out, and counted in `damaged`."""
+        log = cls()
+        log.origin, rows, log.damaged = recording.read(source)
+        for time, direction, event in rows:
+            log.append(event, direction, time)
+        return log
+
+    # -- looking at it -----------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return f"<EventLog: {len(self._entries)} events, {self.seconds:.2f} s>"
+
+    def _repr_html_(self) -> str:
+        entries = self._entries
+        head = entries if len(entries) <= _HTML_ROWS else entries[: _HTML_ROWS // 2]
+        tail = [] if len(entries) <= _HTML_ROWS else entries[-_HTML_ROWS // 2 :]
+        lines = [_html_row(entry) for entry in head]
+        if tail:
+            hidden = len(entries) - len(head) - len(tail)
+            lines.append(f'<tr><td colspan="5" style="text-align:center">… {hidden} more …</td></tr>')
+            lines.extend(map(_html_row, tail))
+        return (
+            f"<table><caption>{escape(repr(self)[1:-1])}</caption>"
+            "<thead><tr><th>#</th><th>s</th><th>from</th><th>event</th><th>content</th></tr></thead>"
+            f"<tbody>{''.join(lines)}</tbody></table>"
+        )
+
+
+def _html_row(entry: Entry) -> str:
+    cells = (
+        str(entry.index),
+        f"{entry.time:.3f}",
+        str(entry.direction),
+        event_name(entry.event),
+        redact(recording.brief(entry.event, _DETAIL_CHARS)),
+    )
+    return "<tr>" + "".join(f'<td style="text-align:left">{escape(cell)}</td>' for cell in cells) + "</tr>"

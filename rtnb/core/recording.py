@@ -1,0 +1,177 @@
+"""A log as JSON lines: written, read, and shown without the weight of its sound.
+
+The first line tells the version and the wall-clock time of time 0, each other line is one entry::
+
+    {"rtnb": 1, "origin": 1763689538.2}
+    {"time": 0.512, "direction": "client", "event": {"type": "response.create"}}
+
+A file that was cut off, or edited badly, loses the lines at fault and no other.
+
+Imports `rtnb.core.protocol`, `rtnb.core.errors` and `rtnb.core.items`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from os import PathLike
+from pathlib import Path
+from typing import IO, Any, Final, Literal, TypeAlias
+
+import orjson
+
+from rtnb.core.errors import redact
+from rtnb.core.items import base64_bytes
+from rtnb.core.protocol import Direction, Event
+
+__all__ = ["brief", "read", "scrubbed", "shown", "write"]
+
+_VERSION: Final = 1
+
+_AUDIO_DELTAS: Final = frozenset({"response.output_audio.delta", "response.audio.delta", "session.output_audio.delta"})
+"""Events whose ``delta`` is sound: of GA, of the 2024 beta, of translation sessions."""
+
+_DATA_URI_CHARS: Final = 64
+"""A ``data:`` URI longer than this is a picture, not an example of one."""
+
+_DULL: Final = frozenset({"type", "event_id", "object"})
+"""Members that say nothing in a one-line view."""
+
+Row: TypeAlias = tuple[float, Direction, Event]
+
+
+def shown(event: Any) -> Any:
+    """A copy of `event` with sound and pictures replaced by their length.
+
+    >>> shown({"type": "input_audio_buffer.append", "audio": "AAAAAAAA"})
+    {'type': 'input_audio_buffer.append', 'audio': '<6 bytes>'}
+    """
+    if not isinstance(event, dict):
+        return _light(event)
+    light = {key: _member(key, value) for key, value in event.items()}
+    if event.get("type") in _AUDIO_DELTAS and isinstance(event.get("delta"), str):
+        light["delta"] = _length(event["delta"])
+    return light
+
+
+def _light(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _member(key, member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_light(member) for member in value]
+    return value
+
+
+def _member(key: object, value: Any) -> Any:
+    if isinstance(value, str):
+        if key == "audio":
+            return _length(value)
+        if key == "image_url" and len(value) > _DATA_URI_CHARS and value.startswith("data:"):
+            start, _, payload = value.partition(",")
+            return f"{start},{_length(payload)}"
+        return value
+    return _light(value)
+
+
+def _length(payload: str) -> str:
+    return payload if payload.startswith("<") and payload.endswith(" bytes>") else f"<{base64_bytes(payload)} bytes>"
+
+
+def brief(event: Any, chars: int) -> str:
+    """What an event says, on one line of at most `chars` characters."""
+    light = shown(event)
+    if isinstance(light, dict):
+        light = {key: value for key, value in light.items() if key not in _DULL}
+        if not light:
+            return ""
+    text = _dumps(light).decode("utf-8", "replace")
+    return text if len(text) <= chars else text[: chars - 1] + "…"
+
+
+def scrubbed(value: Any, keys: tuple[str | None, ...] = ()) -> Any:
+    """A copy of `value` in which each text that looks like a key, or is one of `keys`, is replaced."""
+    if isinstance(value, str):
+        return redact(value, *keys)
+    if isinstance(value, dict):
+        return {scrubbed(key, keys): scrubbed(member, keys) for key, member in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [scrubbed(member, keys) for member in value]
+    return value
+
+
+def write(
+    target: str | PathLike[str] | IO[bytes],
+    entries: Iterable[tuple[int, float, Direction, Event]],
+    *,
+    origin: float | None,
+    audio: bool,
+    keys: tuple[str | None, ...],
+) -> None:
+    """Write the lines of a log; see `rtnb.core.log.EventLog.to_jsonl`."""
+    with _opened(target, "wb") as file:
+        file.write(_dumps({"rtnb": _VERSION, "origin": origin}) + b"\n")
+        for _, time, direction, event in entries:
+            line = {"time": time, "direction": direction, "event": event if audio else shown(event)}
+            text = _dumps(line)
+            plain = text.decode("utf-8", "replace")
+            if redact(plain, *keys) != plain:  # in the values, not in the line: that could break the JSON
+                text = _dumps(scrubbed(line, keys))
+            file.write(text + b"\n")
+
+
+def read(source: str | PathLike[str] | IO[bytes]) -> tuple[float | None, list[Row], int]:
+    """Read the lines of a log: its wall-clock origin, its rows, and how many lines were damaged."""
+    origin: float | None = None
+    rows: list[Row] = []
+    damaged = 0
+    with _opened(source, "rb") as file:
+        for number, line in enumerate(file):
+            if not line.strip():
+                continue
+            value = _loads(line)
+            if number == 0 and isinstance(value, dict) and "rtnb" in value:
+                origin = _number(value.get("origin"))
+                continue
+            row = _row(value)
+            if row is None:
+                damaged += 1
+            else:
+                rows.append(row)
+    return origin, rows, damaged
+
+
+def _opened(file: str | PathLike[str] | IO[bytes], mode: Literal["rb", "wb"]) -> AbstractContextManager[IO[bytes]]:
+    return Path(file).open(mode) if isinstance(file, (str, PathLike)) else nullcontext(file)
+
+
+def _row(value: object) -> Row | None:
+    if not isinstance(value, Mapping):
+        return None
+    time, direction, event = _number(value.get("time")), value.get("direction"), value.get("event")
+    if time is None or not isinstance(event, dict):
+        return None
+    if direction == "client":
+        return time, "client", event
+    return (time, "server", event) if direction == "server" else None
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _dumps(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # a huge number, half of a surrogate pair, very deep: rare, and the slow way can do it
+        return json.dumps(value, default=str).encode()
+
+
+def _loads(line: bytes) -> object:
+    try:
+        return orjson.loads(line)
+    except ValueError:
+        try:
+            return json.loads(line)
+        except (ValueError, RecursionError):
+            return None
