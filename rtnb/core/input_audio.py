@@ -4,7 +4,7 @@ The server counts all audio appended in a session and never starts over, whateve
 ``audio_start_ms`` and ``audio_end_ms`` are times of that clock. So the clock is kept here as bytes, the chunks as the
 strings that were sent, and what was committed is let go.
 
-Imports `rtnb.core.items` and `rtnb.core.protocol`.
+Imports `rtnb.core.content`, `rtnb.core.items` and `rtnb.core.protocol`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import deque
 
-from rtnb.core.items import Item, Part, base64_bytes
+from rtnb.core.content import Part, base64_bytes
+from rtnb.core.items import Item
 from rtnb.core.protocol import BYTES_PER_MS
 
 __all__ = ["InputAudio"]

@@ -7,7 +7,7 @@ The first line tells the version and the wall-clock time of time 0, each other l
 
 A file that was cut off, or edited badly, loses the lines at fault and no other.
 
-Imports `rtnb.core.protocol`, `rtnb.core.errors` and `rtnb.core.items`.
+Imports `rtnb.core.protocol`, `rtnb.core.errors` and `rtnb.core.content`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import IO, Any, Final, Literal, TypeAlias
 
 import orjson
 
+from rtnb.core.content import base64_bytes
 from rtnb.core.errors import redact
-from rtnb.core.items import base64_bytes
 from rtnb.core.protocol import Direction, Event
 
 __all__ = ["brief", "read", "scrubbed", "shown", "write"]
