@@ -1,0 +1,277 @@
+"""One client: the shell around an engine.
+
+The reader parses frames and feeds the engine; what the engine returns goes into an outbox (events) or becomes a task
+(effects); the sender writes the outbox to the socket, so that the order of events is the order of the engine. When the
+client is slow the outbox fills, and answers wait. All tasks end with the connection.
+
+May import `rtnb.core` and its neighbours in `rtnb.local`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final, Protocol
+
+import orjson
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from rtnb.core.protocol import Event
+from rtnb.local import problems
+from rtnb.local.answering import Answer
+from rtnb.local.effects import Close, Effect, Halt, Hear, HearCancel, HearEnd, Listen, Output, Think
+from rtnb.local.engine import Engine
+from rtnb.local.hearing_task import Utterance
+from rtnb.local.pacing import Pacer
+from rtnb.local.seams import Brain, Hearing, Voice
+
+__all__ = ["Connection", "Dialect", "Engines", "encode"]
+
+_LOG = logging.getLogger(__name__)
+
+_ANSWERS_WAIT_BYTES: Final = 512 * 1024  # with more than this unsent, answers wait for the client
+_READER_WAITS_BYTES: Final = 32 * 1024 * 1024  # and with more than this no further client event is read
+
+
+class Engines(Protocol):
+    """The brain, the voice and the ears of an endpoint; each is made when first needed and may not be there."""
+
+    def brain(self) -> Brain:
+        """The brain."""
+        ...
+
+    def voice(self) -> Voice:
+        """The voice."""
+        ...
+
+    def hearing(self) -> Hearing:
+        """The ears."""
+        ...
+
+
+class Dialect(Protocol):
+    """How the client's events become GA events, and ours the client's."""
+
+    def read(self, event: Any) -> Any:
+        """A client event as GA."""
+        ...
+
+    def write(self, event: Event) -> Iterable[Event]:
+        """A GA server event as the client knows it: none, one or several."""
+        ...
+
+
+def encode(event: Event) -> bytes:
+    """An event as the bytes of a text frame."""
+    try:
+        return orjson.dumps(event)
+    except TypeError:
+        # A lone surrogate, from a brain or from a client's escape: not UTF-8, but JSON can say it.
+        return json.dumps(event).encode("ascii")
+
+
+class Connection:
+    """One client.
+
+    Parameters
+    ----------
+    socket
+        The open WebSocket.
+    engine
+        Its session.
+    engines
+        Brain, voice and ears.
+    dialect
+        Translates; None: GA, as it is.
+    pacer
+        Makes the schedule of a response's audio.
+    """
+
+    def __init__(
+        self,
+        socket: ServerConnection,
+        engine: Engine,
+        engines: Engines,
+        *,
+        dialect: Dialect | None = None,
+        pacer: Callable[[], Pacer] = Pacer,
+    ) -> None:
+        self._socket, self._engine, self._engines = socket, engine, engines
+        self._dialect, self._pacer = dialect, pacer
+        self._loop = asyncio.get_running_loop()
+        self._outbox: deque[bytes | Close] = deque()
+        self._queued_bytes = 0
+        self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._answers: dict[str, asyncio.Task[None]] = {}
+        self._utterances: dict[str, tuple[Utterance, asyncio.Task[None]]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def run(self) -> None:
+        """Serve the client until it goes, or has to."""
+        sender = asyncio.create_task(self._send(), name="sender")
+        self._tasks.add(sender)
+        try:
+            self._put(self._engine.start(self._now()))
+            await self._receive()
+        except ConnectionClosed:
+            pass
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _now(self) -> float:
+        return self._loop.time()
+
+    # ---- in ----
+
+    async def _receive(self) -> None:
+        async for frame in self._socket:
+            self._put(self._take(frame))
+            while self._engine.has_backlog:
+                await asyncio.sleep(0)
+                self._put(self._engine.digest(self._now()))
+            while self._queued_bytes > _READER_WAITS_BYTES:
+                await self._wait_emptied()
+
+    def _take(self, frame: str | bytes) -> list[Output]:
+        now = self._now()
+        if isinstance(frame, bytes):
+            problem = problems.invalid_event(
+                "Binary frames are not supported. Send each event as JSON in a text frame."
+            )
+            return self._engine.refuse(problem, now)
+        try:
+            event = orjson.loads(frame)
+        except orjson.JSONDecodeError as exc:
+            return self._engine.refuse(problems.invalid_json(str(exc)), now)
+        event_id = event.get("event_id") if isinstance(event, dict) else None
+        try:
+            if self._dialect is not None:
+                event = self._dialect.read(event)
+            return self._engine.receive(event, now)
+        except Exception:  # noqa: BLE001
+            # No client event may end the session; that one could is our fault, and said so.
+            _LOG.exception("a client event could not be handled")
+            problem = problems.Problem(
+                "server_error", "The server had an error while processing your event.", type="server_error"
+            )
+            return self._engine.refuse(problem, now, event_id)
+
+    # ---- out ----
+
+    def _put(self, outputs: list[Output]) -> None:
+        """Send events and carry out effects, in order."""
+        for output in outputs:
+            if isinstance(output, dict):
+                for event in [output] if self._dialect is None else self._dialect.write(output):
+                    self._queue(encode(event))
+            else:
+                self._do(output)
+        self._set_timer()
+
+    def _queue(self, frame: bytes) -> None:
+        self._outbox.append(frame)
+        self._queued_bytes += len(frame)
+        self._filled.set()
+
+    async def _send(self) -> None:
+        try:
+            while True:
+                await self._filled.wait()
+                while self._outbox:
+                    frame = self._outbox.popleft()
+                    if isinstance(frame, Close):
+                        await self._socket.close(frame.code, frame.reason)
+                        return
+                    await self._socket.send(frame, text=True)
+                    self._queued_bytes -= len(frame)
+                    if self._queued_bytes <= _ANSWERS_WAIT_BYTES:
+                        self._emptied.set()
+                self._filled.clear()
+        except ConnectionClosed:
+            return
+
+    async def _wait_emptied(self) -> None:
+        self._emptied.clear()
+        await self._emptied.wait()
+
+    async def _ready(self) -> None:
+        """Wait until the client has taken most of what was sent."""
+        while self._queued_bytes > _ANSWERS_WAIT_BYTES:
+            await self._wait_emptied()
+
+    # ---- effects ----
+
+    def _do(self, effect: Effect) -> None:
+        if isinstance(effect, Think):
+            self._answer(effect)
+        elif isinstance(effect, Halt):
+            task = self._answers.pop(effect.response_id, None)
+            if task is not None:
+                task.cancel()
+        elif isinstance(effect, Listen):
+            self._listen(effect)
+        elif isinstance(effect, Hear):
+            self._utterances[effect.key][0].push(effect.pcm)
+        elif isinstance(effect, HearEnd):
+            self._utterances.pop(effect.key)[0].end()
+        elif isinstance(effect, HearCancel):
+            held = self._utterances.pop(effect.key, None)
+            if held is not None:
+                held[1].cancel()
+        else:
+            self._outbox.append(effect)
+            self._filled.set()
+
+    def _answer(self, think: Think) -> None:
+        answer = Answer(
+            think,
+            self._engine,
+            brain=self._engines.brain,
+            voice=self._engines.voice,
+            pacer=self._pacer(),
+            clock=self._now,
+            put=self._put,
+            ready=self._ready,
+        )
+        response_id = think.request.response_id
+        task = self._answers[response_id] = self._spawn(answer.run(), f"answer {response_id}")
+        task.add_done_callback(lambda _: self._answers.pop(response_id, None))
+
+    def _listen(self, listen: Listen) -> None:
+        key = listen.key
+        utterance = Utterance(
+            self._engines.hearing,
+            listen.settings,
+            partial=lambda text: self._put(self._engine.heard_so_far(key, text, self._now())),
+            final=lambda transcript: self._put(self._engine.heard(key, transcript, self._now())),
+        )
+        self._utterances[key] = utterance, self._spawn(utterance.run(), f"utterance {key}")
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = self._loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # ---- the clock ----
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._engine.is_closed:
+            self._timer = self._loop.call_at(self._engine.deadline, self._tick)
+
+    def _tick(self) -> None:
+        self._put(self._engine.tick(self._now()))
