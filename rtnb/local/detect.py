@@ -118,7 +118,7 @@ class EnergyDetector:
     """Speech is what stands 9 dB or more above the background: exact in a quiet room, deaf in a loud one.
 
     The background is the quietest level of late; it rises by 3 dB a second, so a new hum is taken for speech for some
-    seconds only. A single loud frame (a click) is not yet speech.
+    seconds only. The first loud frame (a click, perhaps) is never certain.
     """
 
     name = "energy"
@@ -131,7 +131,7 @@ class EnergyDetector:
     def __init__(self) -> None:
         self._frames = _Frames()
         self._background = self._QUIETEST_DB
-        self._last = -100.0
+        self._loud = False
 
     def push(self, pcm: bytes) -> list[float]:
         """Take 24 kHz PCM16, any length; return a number above one half for each frame that is loud enough."""
@@ -141,12 +141,13 @@ class EnergyDetector:
         """Forget all state."""
         self._frames.reset()
         self._background = self._QUIETEST_DB
-        self._last = -100.0
+        self._loud = False
 
     def _probability(self, frame: _Samples) -> float:
         # The mean square of the frame without its offset; speech has its energy between 100 Hz and 4 kHz.
         level = 10 * math.log10(float(np.var(frame, dtype=np.float64)) + 1e-10)
         self._background = max(min(level, self._background + self._RISE_DB), self._QUIETEST_DB)
-        above = min(level, self._last + 30.0) - (self._background + self._MARGIN_DB)
-        self._last = level
-        return 1 / (1 + math.exp(-max(min(above, 60.0), -60.0) / 2))
+        above = level - (self._background + self._MARGIN_DB)
+        probability = 1 / (1 + math.exp(-max(min(above, 60.0), -60.0) / 2))
+        first, self._loud = probability >= 0.5 and not self._loud, probability >= 0.5
+        return min(probability, 0.7) if first else probability

@@ -5,7 +5,7 @@ the timeline of **all** audio appended in the session, as the service counts it:
 settings does not set it back.
 
 - ``server_vad``: speech starts where the detector first hears it, minus ``prefix_padding_ms``, but never before the end
-  of the segment before it. It stops when ``silence_duration_ms`` have passed without speech; that silence is part of it.
+  of the segment before it. It stops when ``silence_duration_ms`` have passed without speech; the silence is part of it.
 - ``semantic_vad``: **an approximation.** The service's model judges from the words whether the user has finished. Here
   the partial transcript is judged by simple rules (`completeness`): what looks complete ends after a short pause, what
   breaks off ("and", "the", "um") only after the longest wait of the eagerness.
@@ -44,7 +44,7 @@ _BYTES_PER_MS: Final = 2 * RATE // 1000
 
 # The network wavers at the edge of speech: speech once begun goes on down to this much below the threshold.
 _HYSTERESIS: Final = 0.15
-# One frame alone may be a click; two in a row are speech, and it began with the first of them.
+# One frame alone may be a knock; two in a row, or one that is nearly certain, are speech. It began with the first.
 _FRAMES_TO_START: Final = 2
 
 
@@ -165,7 +165,7 @@ class Turns:
     def _frame(self, probability: float, start: float, end: float) -> list[TurnEvent]:
         threshold = self._number("threshold", 0.5)
         if not self.speaking:
-            return self._waiting(probability >= threshold, start, end)
+            return self._waiting(probability, threshold, start, end)
         if probability >= max(threshold - _HYSTERESIS, threshold / 3):
             self._voiced_until = end
             return []
@@ -180,14 +180,14 @@ class Turns:
         self._hint = ""
         return [SpeechStopped(round(stop))]
 
-    def _waiting(self, voiced: bool, start: float, end: float) -> list[TurnEvent]:
-        if not voiced:
+    def _waiting(self, probability: float, threshold: float, start: float, end: float) -> list[TurnEvent]:
+        if probability < threshold:
             self._run = 0
             return []
         if self._run == 0:
             self._onset = start
         self._run += 1
-        if self._run < _FRAMES_TO_START:
+        if self._run < _FRAMES_TO_START and probability < (1 + threshold) / 2:
             return []
         self.speaking = True
         self._voiced_until = end
