@@ -133,11 +133,6 @@ class Audio:
         if not isinstance(self.pcm, bytes | bytearray | memoryview):
             raise TypeError(f"Samples are given as bytes here, not {type(self.pcm).__name__}; see Audio.from_array.")
         object.__setattr__(self, "pcm", bytes(self.pcm))
-        if kind := container_of(self.pcm):
-            raise ValueError(
-                f"These bytes are a whole {kind} file, not bare samples: its header would be heard as noise. "
-                "Use Audio.from_file(path), or Audio.from_wav(data) for a file in memory."
-            )
         if len(self.pcm) % 2:
             raise ValueError(
                 f"PCM16 has two bytes a sample, and these are {len(self.pcm)} bytes: the last sample is cut, or this "
@@ -155,7 +150,13 @@ class Audio:
         ValueError
             If the number of bytes is odd, or they begin with the header of a WAV (FLAC, OGG, MP3, ...) file.
         """
-        return cls(bytes(data), rate)
+        data = bytes(data)
+        if kind := container_of(data):
+            raise ValueError(
+                f"These bytes are a whole {kind} file, not bare samples: its header would be heard as noise. "
+                "Use Audio.from_file(path), or Audio.from_wav(data) for a file in memory."
+            )
+        return cls(data, rate)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str] | BinaryIO) -> Audio:

@@ -23,23 +23,33 @@ WRITABLE: Final = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg
 
 _BLOCK: Final = 1 << 16  # frames read or written at a time: an hour of stereo is never in memory as floats
 
+_HEAD: Final = 64  # bytes within which a file names its format
+
 _HEADERLESS: Final = {".pcm", ".raw", ".sw", ".s16"}
 
 
 def container_of(data: bytes) -> str | None:
-    """Name the file format that `data` begins with, or None when it begins like bare samples."""
-    head = data[:12]
+    """Name the file format that `data` begins with, or None when it begins like bare samples.
+
+    At least five bytes of a header are looked at, so that bare samples are not mistaken for one.
+    """
+    head = data[:_HEAD]
     if head[:4] in (b"RIFF", b"RIFX", b"RF64") and head[8:12] == b"WAVE":
         return "WAV"
-    if head[:4] == b"OggS":
+    if head[:6] == b"OggS\0\x02":  # version 0, first page
         return "OGG"
-    if head[:4] == b"fLaC":
+    if head[:8] == b"fLaC\0\0\0\x22" or head[:8] == b"fLaC\x80\0\0\x22":  # a STREAMINFO of 34 bytes comes first
         return "FLAC"
-    if head[:4] == b"\x1a\x45\xdf\xa3":
+    if head[:4] == b"\x1a\x45\xdf\xa3" and (b"webm" in head or b"matroska" in head):
         return "WebM"
-    if head[4:8] == b"ftyp":
+    if head[:3] == b"\0\0\0" and head[4:8] == b"ftyp":
         return "MP4"
-    if head[:3] == b"ID3" and head[3:4] in (b"\x02", b"\x03", b"\x04"):
+    if (
+        head[:3] == b"ID3"
+        and head[3:5] in (b"\x02\0", b"\x03\0", b"\x04\0")
+        and len(head) > 9
+        and max(head[6:10]) < 0x80
+    ):
         return "MP3"
     return None
 
@@ -82,7 +92,7 @@ def read_sound(source: str | os.PathLike[str] | BinaryIO) -> tuple[bytes, int]:
 def _decode(file: BinaryIO, name: object) -> tuple[bytes, int]:
     import soundfile
 
-    head = file.read(12)
+    head = file.read(_HEAD)
     if not head:
         raise ValueError(f"{name!r} is empty (0 bytes).")
     file.seek(-len(head), io.SEEK_CUR)
@@ -95,7 +105,7 @@ def _decode(file: BinaryIO, name: object) -> tuple[bytes, int]:
     except (soundfile.LibsndfileError, TypeError) as error:
         kind = container_of(head)
         if kind in ("WebM", "MP4"):
-            what = f"{name!r} is a {kind} file, which soundfile does not read; convert it first: ffmpeg -i IN out.wav"
+            what = f"{name!r} is {kind}, which soundfile does not read; convert it first: ffmpeg -i IN out.wav"
         elif kind:
             what = f"{name!r} begins like a {kind} file, but cannot be read: {_reason(error)}"
         else:

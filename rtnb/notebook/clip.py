@@ -7,8 +7,9 @@ size of a whole clip stays below `size_limit`: 40,000 characters for ten seconds
 it say that it is a preview, and `Audio.save` writes every sample. A clip so short that its WAV fits is saved exactly.
 Where soundfile cannot write Opus the preview is mu-law at 8 kHz, as on a telephone, and cut where the limit is.
 
-The HTML has no script and no style sheet, survives the sanitizer of a notebook that is not trusted (which drops the
-player and keeps the picture), and has colours that can be read on white and on black.
+The HTML has no script and no style sheet. JupyterLab's sanitizer, at work in notebooks that are not trusted, leaves
+picture, player and texts (of the labels for screen readers only `alt` and `title`). The colours can be read on white
+and on black.
 
 May import the core; of what is outside numpy only.
 """

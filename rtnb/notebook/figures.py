@@ -22,16 +22,15 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 from rtnb.core.audio import Audio, envelope
 
-__all__ = ["GRID_COLOUR", "TEXT_COLOUR", "WAVE_COLOUR", "Picture", "new_figure", "plot_audio", "quieten"]
+from .clip import WAVE_COLOUR
+
+__all__ = ["GRID_COLOUR", "TEXT_COLOUR", "Picture", "new_figure", "plot_audio", "quieten"]
 
 TEXT_COLOUR: Final = "#7d7d7d"
 """Grey with a contrast of about 4:1 to white and to JupyterLab's dark background."""
 
 GRID_COLOUR: Final = "#80808040"
 """A quarter of grey over whatever is behind it."""
-
-WAVE_COLOUR: Final = "#3b82f6"
-"""The blue of the small waveforms in cells."""
 
 _BINS: Final = 1_600  # a little more than the pixels of a wide picture
 _LINE_SAMPLES: Final = 1_600  # up to so many samples the line itself is drawn, not its envelope
