@@ -1,0 +1,450 @@
+"""AudioIO: the microphone and the loudspeaker of the page, as one widget.
+
+The sound lives in the page (``audio_io.js``), in one AudioContext at the device's rate; the bytes cross on the lanes
+of `rtnb.notebook.lanes`, whose docstring holds the table of messages. Here is what the kernel sees of it:
+`AudioIO.speaker` and `AudioIO.microphone`, which a session takes as they are, and traits that tell the state in words.
+
+Callbacks and trait changes come from the hub's thread: hand over, never block.
+"""
+
+from __future__ import annotations
+
+import logging
+import pathlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import anywidget
+import ipywidgets
+import numpy as np
+import traitlets
+
+from rtnb.core.errors import RtnbError, WaitTimeout
+from rtnb.core.protocol import RATE
+from rtnb.notebook.lanes import Header, Link
+
+__all__ = ["COMM_WARNING", "AudioIO", "PageMicrophone", "PageSpeaker"]
+
+COMM_WARNING: Final = (
+    "Audio goes over widget messages here, the last resort: while the microphone streams, outputs of running cells "
+    "may appear late, twice or in the wrong place, and nothing arrives while a cell runs. For a better lane install "
+    "jupyter-server-proxy beside the Jupyter server, or open the notebook in JupyterLab."
+)
+"""What `AudioIO.lane_note` says on the lane ``comm``."""
+
+REPORT_S: Final = 1.0  # a page that has not reported a stop after so long will not
+LEVEL_S: Final = 0.05
+KEPT_IDS: Final = 1000
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Playing:
+    """One item on its way to the ear, in samples at 24 kHz."""
+
+    sent: int = 0
+    heard: int = 0
+    ended: bool = False
+    half: bytes = b""  # an odd byte, until its other half comes
+
+
+class PageSpeaker:
+    """The loudspeaker of the page. Made by `AudioIO`; every method may be called from any thread and returns at once.
+
+    Attributes
+    ----------
+    on_heard
+        ``(item_id, samples at 24 kHz that were heard of it, final)``, every 100 ms while it plays, and once as the last
+        report of each item: when it was heard to its end, was stopped, or when the page went away.
+    late
+        Bytes that came for an item after it was stopped, and were dropped.
+    """
+
+    on_heard: Callable[[str, int, bool], None] | None = None
+
+    def __init__(self, link: Link, fail: Callable[[str, BaseException], None]) -> None:
+        self._link = link
+        self._fail = fail
+        self._lock = threading.Lock()
+        self._items: dict[str, _Playing] = {}  # without their last report
+        self._stopped: OrderedDict[str, None] = OrderedDict()
+        self._has_page = False
+        self.late = 0
+
+    def __repr__(self) -> str:
+        return f"<PageSpeaker, {len(self._items)} items unheard>"
+
+    def play(self, item_id: str, pcm: bytes) -> None:
+        """Append 24 kHz PCM16 to the item's queue. Audio of a stopped item is dropped."""
+        with self._lock:
+            if item_id in self._stopped:
+                self.late += len(pcm)
+                return
+            item = self._items.setdefault(item_id, _Playing())
+            if item.half or len(pcm) % 2:
+                pcm = item.half + pcm
+                item.half = pcm[len(pcm) & ~1 :]
+                pcm = pcm[: len(pcm) & ~1]
+            item.sent += len(pcm) // 2
+            if pcm:
+                self._link.send({"kind": "play", "item": item_id}, bytes(pcm))
+
+    def end(self, item_id: str) -> None:
+        """No more audio will come for the item; its last report follows when all of it was heard."""
+        with self._lock:
+            if item_id in self._stopped:
+                return
+            self._items.setdefault(item_id, _Playing()).ended = True
+            self._link.send({"kind": "end", "item": item_id})
+
+    def stop(self) -> None:
+        """Silence at once: drop what is queued, and what will still come for these items."""
+        with self._lock:
+            items = list(self._items)
+            self._forget(items)
+            self._link.send({"kind": "stop", "items": items})
+        if items:
+            self._link.hub.call(self._settle_later, items)
+
+    # ---- from the hub's thread
+
+    def _forget(self, items: Sequence[str]) -> None:
+        for item_id in items:
+            self._stopped[item_id] = None
+        while len(self._stopped) > KEPT_IDS:
+            self._stopped.popitem(last=False)
+        self._link.discard(items)
+
+    def _settle_later(self, items: Sequence[str]) -> None:
+        if self._has_page:
+            self._link.hub.loop.call_later(REPORT_S, self._settle, items)
+        else:
+            self._settle(items)
+
+    def _settle(self, items: Sequence[str]) -> None:
+        """The last report of items of which no page will tell more."""
+        self._take_reports([(item_id, -1, True) for item_id in items], stopped=True)
+
+    def _take_reports(self, reports: Sequence[tuple[str, int, bool]], stopped: bool) -> None:
+        told: list[tuple[str, int, bool]] = []
+        with self._lock:
+            for item_id, samples, final in reports:
+                item = self._items.get(item_id)
+                if item is None:
+                    continue
+                item.heard = min(item.sent, max(item.heard, samples))
+                if final:
+                    del self._items[item_id]
+                    if stopped:
+                        self._forget([item_id])
+                told.append((item_id, item.heard, final))
+        for report in told:
+            if self.on_heard is not None:
+                try:
+                    self.on_heard(*report)
+                except Exception as exc:  # noqa: BLE001 - a callback must not end the lane; it is shown
+                    self._fail("on_heard", exc)
+
+    def _on_page(self, page: str | None) -> None:
+        """Items that a page got and another did not: heard as far as the last report says."""
+        if self._has_page:
+            with self._lock:
+                begun = list(self._items)
+            self._settle(begun)
+        self._has_page = page is not None
+
+
+class PageMicrophone:
+    """The microphone of the page. Made by `AudioIO`; `start` and `stop` return at once, from any thread.
+
+    Attributes
+    ----------
+    on_audio
+        ``(24 kHz PCM16, sequence number)``; frames of 40 ms, the last of a recording may be shorter. Numbers start at 0
+        with each recording, the first frames are from the moment before it was started (pre-roll).
+    on_dropped
+        ``(frames lost so far)``, when one more was lost.
+    on_recording
+        ``(is recording)``, when the user pressed or released the button, and after `start` and `stop`. The last frame
+        of a recording comes before its ``False``.
+    """
+
+    on_audio: Callable[[bytes, int], None] | None = None
+    on_dropped: Callable[[int], None] | None = None
+    on_recording: Callable[[bool], None] | None = None
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def __repr__(self) -> str:
+        return "<PageMicrophone>"
+
+    def start(self) -> None:
+        """Open the microphone if need be, and send its frames. The browser may ask the user first."""
+        self._link.send({"kind": "mic", "on": True})
+
+    def stop(self, release: bool = False) -> None:
+        """Send no more frames. The device is closed after `AudioIO.keep_open_s`, or at once with `release`."""
+        self._link.send({"kind": "mic", "on": False, "release": release})
+
+
+class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
+    """Microphone and loudspeaker of the page that shows this notebook.
+
+    Display it for its small view (talk, mute, level, device); it works undisplayed too. The traits below that have no
+    word about setting them are written by the page.
+
+    Attributes
+    ----------
+    speaker : PageSpeaker
+        Plays 24 kHz PCM16, counts what was heard.
+    microphone : PageMicrophone
+        Delivers 24 kHz PCM16 frames.
+    lane, lane_ms, lane_note
+        How audio crosses: ``websocket``, ``proxy``, ``control``, ``comm`` or empty; its measured round trip; a warning.
+    recording, muted, device, devices, level
+        State of the microphone; `muted` and `device` (an id of `devices`) may be set. `level` is in dBFS.
+    microphone_state
+        ``off``, ``opening``, ``on`` or ``refused``.
+    sound
+        ``off`` (nothing played yet), ``starting``, ``running``, ``blocked`` (until a click in the page) or ``failed``.
+    error
+        The last refusal or failure, in words; empty when all is well.
+    dropped, underruns
+        Microphone frames lost so far; times the loudspeaker ran dry.
+    source
+        May be set to an ipywebrtc MediaStream, which then takes the microphone's place.
+    echo_cancellation, noise_suppression, auto_gain, preroll_ms, prebuffer_ms, keep_open_s, context_rate, lanes
+        Options, read by the page when it opens microphone, sound or lane. `keep_open_s`: how long the microphone stays
+        open after a recording, so that the next begins at once and with pre-roll. `context_rate` 0: the device's own.
+
+    Examples
+    --------
+    >>> audio = AudioIO()
+    >>> audio.speaker.on_heard = lambda item, samples, final: print(item, samples / 24_000, final)
+    >>> audio.speaker.play("item_1", pcm); audio.speaker.end("item_1")  # doctest: +SKIP
+    """
+
+    _esm = pathlib.Path(__file__).with_suffix(".js")
+
+    _address = traitlets.Dict().tag(sync=True)
+    lanes = traitlets.List(traitlets.Unicode(), ["websocket", "proxy", "control", "comm"]).tag(sync=True)
+    muted = traitlets.Bool(False).tag(sync=True)
+    device = traitlets.Unicode("").tag(sync=True)
+    source = traitlets.Instance(ipywidgets.Widget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
+    echo_cancellation = traitlets.Bool(True).tag(sync=True)
+    noise_suppression = traitlets.Bool(True).tag(sync=True)
+    auto_gain = traitlets.Bool(True).tag(sync=True)
+    preroll_ms = traitlets.Int(300).tag(sync=True)
+    prebuffer_ms = traitlets.Int(200).tag(sync=True)
+    keep_open_s = traitlets.Float(20.0).tag(sync=True)
+    context_rate = traitlets.Int(0).tag(sync=True)
+
+    # Not synchronised: the page is where they come from, over the lane. No stream of widget messages for them.
+    lane = traitlets.Unicode("")
+    lane_ms = traitlets.Float(None, allow_none=True)
+    lane_note = traitlets.Unicode("")
+    recording = traitlets.Bool(False)
+    microphone_state = traitlets.Unicode("off")
+    sound = traitlets.Unicode("off")
+    error = traitlets.Unicode("")
+    devices = traitlets.List(traitlets.Dict())
+    level = traitlets.Float(-100.0)
+    dropped = traitlets.Int(0)
+    underruns = traitlets.Int(0)
+
+    def __init__(self, **options: Any) -> None:
+        self._lost_by_page = 0
+        self._lost_on_way = 0
+        self._take = -1
+        self._next_seq = 0
+        self._level_at = 0.0
+        self._collectors: list[Callable[[bytes], None]] = []
+        self._link = Link(self, self._post)
+        self.speaker = PageSpeaker(self._link, self._show_failure)
+        self.microphone = PageMicrophone(self._link)
+        super().__init__(_address=self._link.address, **options)
+        self.on_msg(lambda _, content, buffers: self._link.post(content, buffers))
+        kernel = getattr(_ipython(), "kernel", None)
+        self._has_control = self._link.hub.listen_on_control(kernel)
+
+    def __repr__(self) -> str:
+        lane = (
+            f"{self.lane}, {self.lane_ms:.1f} ms"
+            if self.lane and self.lane_ms is not None
+            else self.lane or "no page yet"
+        )
+        return f"<AudioIO {lane}, microphone {self.microphone_state}, sound {self.sound}>"
+
+    def close(self) -> None:
+        """Close microphone, sound and lanes, and take the widget away. May be called twice."""
+        self._link.close()
+        self.speaker._on_page(None)
+        super().close()
+
+    def record(self, seconds: float, timeout: float = 30.0) -> bytes:
+        """Record from the page's microphone and wait for it: 24 kHz PCM16.
+
+        Works in a cell on every lane but ``comm``: there the page's messages are only handled after the cell.
+
+        Parameters
+        ----------
+        seconds
+            How much to record; pre-roll is left out.
+        timeout
+            Seconds to wait, beyond `seconds`, for the page, the user's permission and the device.
+
+        Raises
+        ------
+        RtnbError
+            The microphone was refused, or the lane cannot deliver while a cell runs; the text says what to do.
+        WaitTimeout
+            Nothing came in time.
+        """
+        wanted = round(seconds * RATE) * 2
+        pieces: list[bytes] = []
+        done = threading.Event()
+
+        def collect(pcm: bytes) -> None:
+            pieces.append(pcm)
+            if sum(map(len, pieces)) >= wanted:
+                done.set()
+
+        self._collectors.append(collect)
+        was_recording = self.recording
+        if not was_recording:
+            self.microphone.start()
+        deadline = time.monotonic() + seconds + timeout
+        refused_before = self.error if self.microphone_state == "refused" else ""
+        try:
+            while not done.wait(0.1):  # in slices: Ctrl-C ends it on every system
+                if self.lane == "comm" and threading.current_thread() is threading.main_thread():
+                    raise RtnbError(
+                        "record() cannot wait in a cell here: audio comes over widget messages, which the kernel "
+                        "handles after the cell. Call microphone.start() in one cell, look in the next. " + COMM_WARNING
+                    )
+                if self.microphone_state == "refused" and self.error and self.error != refused_before:
+                    raise RtnbError(self.error)
+                if self.microphone_state in ("opening", "on"):
+                    refused_before = ""
+                if time.monotonic() > deadline:
+                    raise WaitTimeout(f"No recording after {seconds + timeout:.0f} s: {self._why_silent()}")
+        finally:
+            self._collectors.remove(collect)
+            if not was_recording:
+                self.microphone.stop(release=True)
+        return b"".join(pieces)[:wanted]
+
+    def _why_silent(self) -> str:
+        if not self.lane:
+            return "no page is connected. Is the notebook open in a browser, and does it show this widget?"
+        if self.error:
+            return str(self.error)
+        if self.microphone_state == "opening":
+            return "the browser still asks for permission, or the device does not open."
+        if self.sound == "blocked":
+            return "the browser waits for a click in the page before it starts sound."
+        return "the page sends no audio."
+
+    # ---- the link's owner, on the hub's thread
+
+    def _post(self, content: Header, buffers: list[bytes]) -> None:
+        self.send(content, buffers)
+
+    def on_message(self, header: Header, payload: bytes) -> None:
+        """Take a message of the page (called by the link)."""
+        kind = header["kind"]
+        if kind == "audio":
+            self._on_frame(header, payload)
+        elif kind == "heard":
+            reports = [(str(item), int(samples), bool(final)) for item, samples, final in header["reports"]]
+            self.speaker._take_reports(reports, stopped=header.get("stopped") is True)
+            self.underruns = int(header.get("underruns", 0))
+        elif kind == "state":
+            self._on_state(header)
+        elif kind == "device":
+            self.device = str(header.get("id", ""))
+
+    def _on_frame(self, header: Header, payload: bytes) -> None:
+        seq, take = int(header["seq"]), int(header["take"])
+        if take != self._take:
+            self._take, self._next_seq = take, 0
+        if seq >= 0:
+            gap = max(0, seq - self._next_seq)
+            self._next_seq = seq + 1
+            self._lost_on_way += gap
+        # The page counts what it had to drop; that is a gap in the numbers too, and counted once.
+        self._lost_by_page = max(self._lost_by_page, int(header.get("dropped", 0)))
+        lost = max(self._lost_on_way, self._lost_by_page)
+        if lost > self.dropped:
+            self.dropped = lost
+            self._callback("on_dropped", lost)
+        if not payload:
+            return
+        if self.recording is False and not header.get("last"):
+            self._set_recording(True)
+        now = time.monotonic()
+        if now - self._level_at >= LEVEL_S:
+            self._level_at = now
+            samples = np.frombuffer(payload[: len(payload) & ~1], "<i2").astype(np.float32) / 32768
+            self.level = float(max(-100.0, 10 * np.log10(float(np.mean(samples**2)) + 1e-12)))
+        for collect in () if header.get("pre") else tuple(self._collectors):
+            collect(payload)
+        self._callback("on_audio", payload, seq)
+
+    def _on_state(self, header: Header) -> None:
+        for name, key in (("microphone_state", "microphone"), ("sound", "sound"), ("error", "error")):
+            setattr(self, name, str(header.get(key, "")))
+        self.devices = [dict(device) for device in header.get("devices", ())]
+        if self.muted != bool(header.get("muted")):
+            self.muted = bool(header.get("muted"))
+        self._set_recording(header.get("recording") is True)
+        if self.microphone_state != "on":
+            self.level = -100.0
+
+    def _set_recording(self, on: bool) -> None:
+        if on != self.recording:
+            self.recording = on
+            self._callback("on_recording", on)
+
+    def on_page(self, page: str | None) -> None:
+        """Another page shows the notebook now, or none (called by the link)."""
+        self.speaker._on_page(page)
+        self._take, self._lost_by_page, self._lost_on_way = -1, self.dropped, self.dropped
+        self._set_recording(False)
+        if page is None:
+            self.microphone_state = self.sound = "off"
+            self.level = -100.0
+
+    def on_lane(self, name: str, ms: float | None, tried: Sequence[str]) -> None:
+        """Another lane is in use, or was measured (called by the link)."""
+        self.lane = name
+        self.lane_ms = ms
+        if tried:
+            _log.info("audio lane %s; better ones failed: %s", name, "; ".join(tried))
+        self.lane_note = COMM_WARNING if name == "comm" else ""
+
+    def _callback(self, name: str, *args: object) -> None:
+        fn = getattr(self.microphone, name)
+        if fn is not None:
+            try:
+                fn(*args)
+            except Exception as exc:  # noqa: BLE001 - a callback must not end the lane; it is shown
+                self._show_failure(name, exc)
+
+    def _show_failure(self, name: str, exc: BaseException) -> None:
+        _log.error("the callback %s failed", name, exc_info=exc)
+        self.error = f"{name} failed: {type(exc).__name__}: {exc}"
+
+
+def _ipython() -> Any:
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    return get_ipython()
