@@ -114,6 +114,14 @@ def test_a_long_clip_is_previewed_from_its_beginning_and_says_so():
     assert "the first 1 min only" in Tags(html).words
 
 
+def test_what_turns_out_too_large_is_encoded_smaller(monkeypatch):
+    audio = speechlike(10)
+    usual = preview(audio)
+    monkeypatch.setattr(clip, "_OPUS_LEVELS", (0.5, 0.98))
+    assert len(preview(audio).data) < len(usual.data)
+    assert len(clip_html(audio)) <= 40_000
+
+
 def test_without_opus_the_preview_is_telephone_sound_within_the_same_limit(monkeypatch):
     def no_opus(*_args, **_options):
         raise ValueError("OGG/OPUS cannot be written")

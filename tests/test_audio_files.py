@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from helpers_audio import DATA, fit, loudest_hz
 
-from rtnb.core.audio import Audio
-from rtnb.core.audiofiles import container_of, encode_sound
+from rtnb.core.audio import Audio, decode_pcma, decode_pcmu
+from rtnb.core.audiofiles import container_of, encode_sound, encode_wav
 
 # name, rate, amplitude, what may be left beside the sine (dB)
 OTHERS = [
@@ -153,3 +153,13 @@ def test_samples_that_happen_to_spell_the_start_of_a_magic_number_are_sound():
         assert Audio.from_bytes(start + bytes(60)).pcm[:4] == start
     inside = Audio(b"\0\0" + Audio.tone(440, 0.01).to_wav(), 1_000)
     assert inside[0.001:].pcm[:4] == b"RIFF"  # a stretch is cut, whatever it holds
+
+
+@pytest.mark.parametrize(("law", "decode"), [(7, decode_pcmu), (6, decode_pcma)])
+def test_a_wav_of_bytes_is_read_by_libsndfile_also_when_their_number_is_odd(law, decode):
+    codes = bytes(range(0, 255, 2)) + b"\x80"
+    file = encode_wav(codes, 8_000, law=law)
+    assert len(codes) % 2 == 1
+    assert len(file) % 2 == 0  # chunks of RIFF are padded to even lengths
+    assert int.from_bytes(file[4:8], "little") == len(file) - 8
+    assert Audio.from_wav(file) == Audio.from_array(decode(codes), 8_000)
