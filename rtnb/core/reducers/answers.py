@@ -116,8 +116,9 @@ def _part(state: State, event: Event) -> Changes:
     part = content_part(item, event.get("content_index"), "") if item is not None else None
     if item is None or part is None or not isinstance(given, dict):
         return unknown(event)
-    if not part.type and isinstance(given.get("type"), str):  # says "text" where the item says "output_text"
-        part.type = _PART_TYPES.get(given["type"], given["type"])
+    kind = given.get("type")
+    if not part.type and isinstance(kind, str):  # says "text" where the item says "output_text"
+        part.type = _PART_TYPES.get(kind, kind)
     changes: list[Change] = []
     fill(item, part, given, event, changes)
     changes.append(Change("item_updated", item, item.response, "", event))
