@@ -108,8 +108,9 @@ JSON = st.recursive(
         st.lists(inner, max_size=3),
         st.dictionaries(
             st.sampled_from(
-                "id type role status content text transcript audio image_url name call_id arguments output usage metadata "
-                "conversation_id status_details error message reason format input transcription code".split()
+                ["id", "type", "role", "status", "content", "text", "transcript", "audio", "image_url", "name"]
+                + ["call_id", "arguments", "output", "usage", "metadata", "conversation_id", "status_details"]
+                + ["error", "message", "reason", "format", "input", "transcription", "code"]
             ),
             inner,
             max_size=5,
@@ -225,6 +226,6 @@ def test_garbage_never_raises_and_replays_the_same(events: list[Sent]) -> None:
         at = at.previous
     assert forwards == backwards[::-1]
     assert len(set(forwards)) == len(forwards) == conversation.count
-    for item in conversation.items:
-        assert len(item.audio()) >= 0
-        assert item.heard_transcript + item.unheard == item.transcript
+    for thing in conversation.items:
+        thing.audio()  # decodes whatever came
+        assert thing.heard_transcript + thing.unheard == thing.transcript
