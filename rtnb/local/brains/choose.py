@@ -82,6 +82,9 @@ def _score(tool: Tool, text: str, filled: Filled) -> float:
     if "compute" in name | about and asked and not does:
         score += 1.5
     score += _memory(tool, text, filled)
+    kinds = {tool.param(path).kind for path in filled.values}
+    score += 2.0 if "message" in kinds and kinds & {"person", "email"} else 0.0
+    score += 4.0 if "_" in tool.name and tool.name.casefold() in text.casefold() else 0.0
     mode, wanted = _tool_mode(tool), asks_or_tells(text)
     if mode and wanted and not does:
         score += 0.3 if mode == wanted else -2.0

@@ -225,8 +225,12 @@ def messages(text: str) -> list[str]:
     """The words of a message: quoted, or after *saying*, *that*, a colon."""
     if words := quoted(text):
         return words[:1]
+    if match := re.search(
+        r"\b(?:saying(?: that)?|that says|with the (?:text|message))\s*:?\s+(.+)$", text.strip(" .?!"), re.IGNORECASE
+    ):
+        return [match[1].strip()]
     pattern = (
-        r"(?:\bsaying(?: that)?|\bthat says|\bwith the (?:text|message)|\btell (?:him|her|them|[A-Z]\w+)(?: that)?|:"
+        r"(?:\btell (?:him|her|them|[A-Z]\w+)(?: that)?|:"
         r"|\btranslate(?: the (?:word|sentence|phrase|text))?|\bsummari[sz]e|\bsay|\bthat)\s+(.+?)"
         r"(?=\s+(?:in)?to\s+(?:" + "|".join(LANGUAGES) + r")\b|$)"
     )
@@ -265,6 +269,9 @@ _UNIT_NAMES: Final = (
     "celsius|fahrenheit|kelvin|kilometers?|kilometres?|km|miles?|met(?:er|re)s?|feet|foot|inch(?:es)?|centimet(?:er|re)s?|cm|yards?|kilograms?|"
     "kilos?|kg|grams?|pounds?|ounces?|lit(?:er|re)s?|gallons?|hours?|minutes?|seconds?|metric|imperial"
 )
+
+
+_ZODIAC: Final = "aries|taurus|gemini|cancer|leo|virgo|libra|scorpio|sagittarius|capricorn|aquarius|pisces"
 
 
 def _any_of(pattern: str) -> Callable[[str], list[str]]:
@@ -353,6 +360,7 @@ FINDERS: Final[Mapping[str, Callable[[str], list[str]]]] = {
     "duration": lambda text: [
         m[0] for m in re.finditer(r"\b[\w.]+[\s-](?:second|minute|hour|day|week|month)s?\b", text)
     ],
+    "zodiac": lambda text: [title(sign) for sign in _any_of(_ZODIAC)(text)],
     "email": lambda text: re.findall(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", text),
     "phone": lambda text: [m.strip() for m in re.findall(r"\+?\d[\d /-]{5,}\d", text)],
     "url": lambda text: re.findall(

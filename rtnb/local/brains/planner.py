@@ -82,11 +82,11 @@ def plan(context: Context, tools: Sequence[Tool], *, forced: bool = False, has_a
         return _forced(context, tools, "") if forced else None
     pending = None if forced else _pending(context, tools)
     if pending and pending.asks:
-        answered = _answered(context, tools, pending, last.text)
+        answered = _answered(context, tools, pending, last.text, has_answer)
         if answered is not None:
             return answered
     found = _wanted(context, tools, last.text, SURE if has_answer else ENOUGH)
-    if found is None or (not found.calls and not forced):
+    if found is None or (not found.calls and not forced and _FOLLOWS.match(last.text)):
         found = _follow_up(context, tools, last.text, has_answer) or found
     if found is None and not has_answer and not forced:
         found = _looked_up(tools, last.text)
@@ -235,10 +235,10 @@ def _more_than_one_number(param: Param, text: str) -> bool:
     return param.type in {"number", "integer"} and len(numbers(text)) > 1
 
 
-def _answered(context: Context, tools: Sequence[Tool], pending: Plan, text: str) -> Plan | None:
+def _answered(context: Context, tools: Sequence[Tool], pending: Plan, text: str, has_answer: bool) -> Plan | None:
     """What follows from the user's answer to our question; ``None`` when it is no answer but something new."""
     assert pending.asks is not None
-    if _DROP.search(text):
+    if _DROP.search(text) and pending.missing[0].type != "boolean":
         return Plan(dropped=True)
     best = _rated(context, tools, text)[0]
     if best.score >= SURE and best.tool.name != pending.asks.tool.name:
@@ -247,7 +247,8 @@ def _answered(context: Context, tools: Sequence[Tool], pending: Plan, text: str)
         return None
     if asks_or_tells(text) == "read" and not re.search(r"^(?:what|how) about\b", text, re.IGNORECASE):
         return None
-    return _given(context, pending, text)
+    given = _given(context, pending, text)
+    return given or (None if has_answer or best.score >= ENOUGH else pending)
 
 
 _PRONOUNS: Final = frozenset("you that it me this him her them us yourself your mine".split())
@@ -278,7 +279,9 @@ def _follow_up(context: Context, tools: Sequence[Tool], text: str, has_answer: b
         main = next((param for param in tool.params if param.required and param.type in {"string", ""}), None)
         value = answer_for(tool, main, rest) if main and lead and main.kind != "sql" else None
         new = {main.path: value} if main and value is not None else {}
-    if not new or has_answer and not filled.evidence > 0.6:
+    if not new or (has_answer and filled.evidence <= 0.6):
+        return None
+    if any(param.kind == "latitude" and param.path not in new for param in tool.params):
         return None
     old = {param.path: value for param in tool.params if (value := _at(last.arguments, param.path)) is not None}
     calls = [Planned(tool, {**old, **new})]
@@ -305,7 +308,7 @@ def _continued_sum(tool: Tool, last: Called, text: str) -> Plan | None:
     if not _adds(tool) or before is None or not continues or len(found) != 1:
         return None
     new = found[0].value
-    row = [int(value) if value == int(value) else value for value in (before, new)]
+    row = [_whole(before), _whole(new)]
     if len(numeric) == 2:
         return Plan([Planned(tool, dict(zip((param.path for param in numeric), row, strict=True)))])
     lists = [param for param in tool.params if param.type == "array"]
@@ -328,7 +331,13 @@ def chained(context: Context, tools: Sequence[Tool]) -> Planned | None:
         return None
     if abs(before - sum(row[: done + 1])) > 1e-9:
         return None
-    return Planned(tool, {numeric[0].path: before, numeric[1].path: row[done + 1]})
+    return Planned(
+        tool, dict(zip((param.path for param in numeric), map(_whole, (before, row[done + 1])), strict=True))
+    )
+
+
+def _whole(value: float) -> float | int:
+    return int(value) if value == int(value) else value
 
 
 def _calls_since(context: Context, message: Said) -> int:

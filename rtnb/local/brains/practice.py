@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rtnb.local.brains.arithmetic import reckon
-from rtnb.local.brains.context import Context
+from rtnb.local.brains.context import Called, Context, Said
 from rtnb.local.brains.english import bare
 from rtnb.local.brains.knowledge import capital, explain
 from rtnb.local.brains.manners import Manners, read_manners
@@ -34,6 +34,10 @@ from rtnb.local.brains.small_talk import FALLBACK, NOT_UNDERSTOOD, Company, smal
 from rtnb.local.seams import Call, CallArguments, Finished, Piece, Request, Say
 
 __all__ = ["Decision", "PracticeBrain", "decide"]
+
+
+_YIELDING: Final = frozenset({"sum", "clock", "stated", "recall"})
+"""Answers of the rules that a fitting tool knows better."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,8 @@ def decide(request: Request) -> Decision:
             return Decision(calls=[more])
         manners = read_manners(request.instructions, *context.system)
         return Decision(_exact(manners) or manners.apply(tell_all(context.fresh), "result"))
+    if (arrived := _arrived(context)) is not None and not forced:
+        return Decision(read_manners(request.instructions).apply(tell_all([arrived]), "result"))
     last = context.last
     directive = _directive(request.instructions) if _nothing_asked(context) else None
     if directive is not None:
@@ -103,7 +109,7 @@ def decide(request: Request) -> Decision:
         return Decision(manners.apply("I have answered that already. What else would you like to know?", "again"))
     company = Company(context, manners.name, [tool.name for tool in tools], request.output == "audio")
     answer = _answer(text, context, company, manners)
-    found = plan(context, tools, has_answer=answer is not None)
+    found = plan(context, tools, has_answer=answer is not None and answer[0] not in _YIELDING)
     if found is not None and found.dropped:
         return Decision(manners.apply("All right, I leave that.", "no"))
     if found is not None and found.calls:
@@ -178,6 +184,19 @@ def _pictures(count: int) -> str:
     if not count:
         return ""
     return f"I have received {'a picture' if count == 1 else f'{count} pictures'}, but I am a set of rules and cannot see what is in it."
+
+
+_RESULT: Final = re.compile(
+    r"^(?:the )?(?:result|output) (?:of|from|for) (?:the tool |tool |the call )?[`'\"]?([\w-]+)[^:]*:\s*(.+)$",
+    re.IGNORECASE,
+)
+
+
+def _arrived(context: Context) -> Called | None:
+    """A result that came later, told by a system message at the end: ``Result of get_weather: ...``."""
+    entry = context.entries[-1] if context.entries else None
+    match = _RESULT.match(entry.text) if isinstance(entry, Said) and entry.role == "system" else None
+    return Called(match[1], {}, "", match[2]) if match else None
 
 
 def _nothing_asked(context: Context) -> bool:

@@ -42,7 +42,7 @@ def tell(call: Called) -> str:
     if isinstance(value, list):
         return _list(call, value)
     if value is None or value == "":
-        return f"Done: {_subject(call)}."
+        return _done(call)
     if isinstance(value, bool):
         return f"The answer of {_thing(call)} is {'yes' if value else 'no'}."
     if isinstance(value, int | float):
@@ -142,11 +142,15 @@ def _thing(call: Called) -> str:
     return " ".join(words[1:] if len(words) > 1 and words[0] in _VERBS else words) or "tool"
 
 
-def _subject(call: Called) -> str:
-    """What the call was about, in the user's own values."""
+def _done(call: Called) -> str:
     key, value = call.arguments.get("key"), call.arguments.get("value")
     if isinstance(key, str) and key and value is not None:
-        return f"{' '.join(name_words(key))} is {_value(value)}; I will remember it"
+        return f"I will remember that your {' '.join(name_words(key))} is {_value(value)}."
+    return f"Done: {_subject(call)}."
+
+
+def _subject(call: Called) -> str:
+    """What the call was about, in the user's own values."""
     values = [_value(value) for value in _flat(call.arguments).values() if value not in (None, "", [], {})]
     return f"{' '.join(name_words(call.name)) or 'the tool'}{' (' + ', '.join(values) + ')' if values else ''}"
 
@@ -179,7 +183,7 @@ def _object(call: Called, value: Mapping[str, Any]) -> str:
     pairs = _pairs(value, echoes, "the ")
     if not pairs:
         settled = value.get("ok") or value.get("success") or value.get("status")
-        return f"Done: {_subject(call)}." if settled else f"The {_thing(call)} gave back: {_short(value)}."
+        return _done(call) if settled else f"The {_thing(call)} gave back: {_short(value)}."
     if len(pairs) == 1 and not where and not call.arguments:
         return f"{pairs[0][0].upper()}{pairs[0][1:]}." + _remarks(value)
     at = (
@@ -231,6 +235,7 @@ def _pairs(value: Mapping[str, Any], echoes: Collection[str] = (), article: str 
         elif each is not None and each != "":
             root = re.sub(r"_(?:value|speed|current|c|f)$", "", key)
             unit = units.get(key) or value.get(f"{key}_unit") or value.get(f"{key}_units") or value.get(f"{root}_unit")
+            table = table or value.get("unit")
             if unit is None and isinstance(table, str) and isinstance(each, int | float):
                 unit = table if "temp" in key else None
             if unit is None and key == "price":
@@ -329,13 +334,14 @@ def _text(call: Called, value: str) -> str:
     if len(value) > 1200:
         value = value[:1200].rsplit(" ", 1)[0] + " …"
     if value.casefold() in {"ok", "done", "success", "true", "yes"}:
-        return f"Done: {_subject(call)}."
+        return _done(call)
     if len(value.split()) > 3 or value[-1] in ".!?":
         return _ended(value)
     key = next((call.arguments[name] for name in ("key", "name") if isinstance(call.arguments.get(name), str)), None)
     if key is not None:
         return f"Your {' '.join(name_words(str(key)))} is {value}."
-    return f"The {_thing(call)} is {_ended(value)}"
+    about = _asked_for(call)
+    return f"The {_thing(call)}{f' for {about}' if about else ''} is {_ended(value)}"
 
 
 def _value(value: Any) -> str:

@@ -150,6 +150,7 @@ _NAMES: Final = (
     ("key", r"key|schlüssel|clé|cle"),
     ("value", r"value|wert|valeur"),
     ("email", r"email|e mail|mail|courriel"),
+    ("zodiac", r"sign|zodiac|star ?sign|sternzeichen|signe"),
     ("phone", r"phone|telephone|mobile|telefon|téléphone"),
     ("url", r"url|uri|link|website"),
     ("language", r"language|lang|locale|sprache|zielsprache|langue"),
@@ -168,7 +169,7 @@ _NAMES: Final = (
     ("query", r"query|q|question|search|search ?terms?|terms?|keywords?|topic|phrase|suche|suchbegriff|suchtext|frage|thema|stichwort|requête|recherche|sujet"),
     ("person", r"person|name|recipient|contact|attendees?|guests?|customer|who|nom|prénom|empfänger|kunde|teilnehmer|destinataire|to"),
     ("message", r"message|text|body|content|prompt|nachricht|inhalt|texte|contenu|corps"),
-    ("title", r"title|subject|summary|event|label|tasks?|items?|todo|titel|betreff|aufgabe|artikel|titre|tâche|article|reminder|note"),
+    ("title", r"title|subject|summary|event|song|track|album|movie|film|book|game|product|dish|recipe|label|tasks?|items?|todo|titel|betreff|aufgabe|artikel|titre|tâche|article|reminder|note"),
     ("state", r"state|status|action|mode|command|power|zustand|état"),
     ("device", r"light|heater|heating|licht|heizung"),
 )  # fmt: skip
@@ -204,12 +205,14 @@ def _kind(words: tuple[str, ...], schema: Mapping[str, Any], tool: str) -> str:
             return "place_from"
         if words[0] in {"to", "end", "nach", "target", "à", "vers"}:
             return "place_to"
+    if name in {"to", "recipient", "address", "from"} and re.search(r"\be-?mail", f"{tool.casefold()} {about}"):
+        return "email"
     for kind, pattern in _NAMES:
         if re.fullmatch(pattern, name):
             return "sql" if kind == "query" and re.search(r"\bsql\b", about) else kind
     if form := _FORMATS.get(str(schema.get("format") or "")):
         return form
     for kind, pattern in _NAMES:
-        if re.search(rf"(?:^|\s)(?:{pattern})(?:$|\s)", name):
+        if re.search(rf"(?:^|\s)(?:{pattern})s?(?:$|\s)", name):
             return kind
     return next((kind for kind, pattern in _ABOUT if re.search(pattern, about)), "")

@@ -26,7 +26,7 @@ Path = tuple[str, ...]
 
 _TYPED: Final = frozenset(
     "place place_from place_to ticker company latitude longitude language currency email url expression date datetime time id"
-    " device room person".split()
+    " device room person zodiac".split()
 )
 """Kinds whose presence in an utterance tells something about which tool is meant."""
 
@@ -211,7 +211,7 @@ def _one(
     elif param.kind in {"key", "value"} and param.type in {"string", ""}:
         _keyed(tool, param, text, filled, keys)
     elif param.type == "array":
-        members = FINDERS[param.kind](text) if param.kind in _TYPED else listed(text)
+        members = FINDERS[param.kind](text) if param.kind in _TYPED | {"colour"} else listed(text)
         if members:
             put[param.path] = members
             filled.evidence += 0.5 if param.kind in _TYPED else 0.2
@@ -230,6 +230,8 @@ def _text(tool: Tool, param: Param, text: str, filled: Filled, taken: dict[str, 
         filled.evidence += 0.5
         return
     found = FINDERS[param.kind](text) if param.kind in FINDERS else _loose(tool, param, text)
+    if param.kind.startswith(("unit", "currency")):
+        found.sort(key=lambda value: not re.search(rf"\d\s*{re.escape(value)}", text, re.IGNORECASE))
     if (
         not found
         and param.kind == "place"
@@ -275,7 +277,9 @@ def _named(param: Param, text: str) -> str | None:
     if len(name) < 3:
         return None
     match = re.search(
-        rf"(?<!\w){name}\s*(?:=|:|\bis\b|\bcalled\b|\bnamed\b)\s*(.+?)(?=\s+(?:and|with|on|at)\b|[,;?!]|$)", text, re.I
+        rf"(?<!\w){name}\s*(?:=|:|\bis\b|\bcalled\b|\bnamed\b)\s*(.+?)(?=\s+(?:and|with|on|at|saying|that)\b|[,;?!]|$)",
+        text,
+        re.I,
     )
     return match[1].strip(" .\"'") if match else None
 
@@ -418,8 +422,8 @@ _QUESTIONS: Final = {
     "place": "Which city?",
     "place_from": "From which city?",
     "place_to": "To which city?",
-    "latitude": "Which city?",
-    "longitude": "Which city?",
+    "latitude": "Which city? I know only where the larger ones lie.",
+    "longitude": "Which city? I know only where the larger ones lie.",
     "ticker": "Which company or ticker symbol?",
     "company": "Which company?",
     "key": "What is it called?",
