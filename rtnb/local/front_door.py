@@ -1,8 +1,8 @@
 """One port for two protocols: WebSocket upgrades go on to `websockets`, all else is plain HTTP, answered here.
 
 `websockets` reads nothing but a GET with an upgrade. So the connection looks at the head of the first request itself:
-an upgrade is handed on byte for byte, any other request is read to its end and answered by `Rest`, then the connection is
-closed. Small on purpose: no keep-alive, no chunked bodies.
+an upgrade is handed on byte for byte, any other request is read to its end and answered by `Rest`, then the connection
+is closed. Small on purpose: no keep-alive, no chunked bodies.
 
 May import `rtnb.local.rest`.
 """

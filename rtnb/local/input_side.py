@@ -45,6 +45,14 @@ class Turns(Protocol):
         """The client cleared the buffer."""
         ...
 
+    def update(self, settings: Mapping[str, Any]) -> None:
+        """Other settings from now on."""
+        ...
+
+    def hint(self, partial_text: str) -> None:
+        """What was understood so far of what is being said."""
+        ...
+
 
 MakeTurns = Callable[[Mapping[str, Any]], Turns]
 
@@ -106,14 +114,18 @@ class InputSide:
         return self._speech_ms is not None
 
     def configure(self) -> None:
-        """Follow the session after an update; a changed turn detection starts anew, all else goes on."""
+        """Follow the session after an update; what is being said goes on, unless turn detection is switched on or off."""
         if self._session.input_format != self._format:
             self._format = self._session.input_format
             self._decoder = codec.decoder(self._format)
         settings = self._session.turn_detection
-        if settings == self._turn_settings:
+        before, self._turn_settings = self._turn_settings, settings
+        if settings == before:
             return
-        self._turn_settings = settings
+        if settings is not None and before is not None:
+            if self._turns is not None:
+                self._turns.update(settings)
+            return
         self._forget_utterance()
         self._turns = None
         self._turns_from_ms = self._buffer.end_ms
@@ -297,7 +309,9 @@ class InputSide:
     # ---- what was heard ----
 
     def heard_so_far(self, key: str, text: str) -> None:
-        """A partial text: shown before the commit only by models that transcribe live."""
+        """A partial text: a hint to turn detection; shown before the commit only by models that transcribe live."""
+        if key == self._utterance and self._turns is not None:
+            self._turns.hint(text)
         sent = self._live.get(key, "")
         if key != self._utterance or not self._session.transcribes_live or not text.startswith(sent) or text == sent:
             return

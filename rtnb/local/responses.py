@@ -2,9 +2,9 @@
 
 The order is that of the service: ``response.created``, then for each output item ``response.output_item.added``,
 ``conversation.item.added``, ``response.content_part.added``, deltas, the ``done`` of each,
-``response.content_part.done``, ``conversation.item.done``, ``response.output_item.done``, at last ``response.done``. The same closing events are sent
-when the response is cancelled, incomplete or failed; only the status tells. A response outside of the conversation
-(``conversation: "none"``) has no ``conversation.item`` events.
+``response.content_part.done``, ``conversation.item.done``, ``response.output_item.done``, at last ``response.done``.
+The same closing events are sent when the response is cancelled, incomplete or failed; only the status tells. A response
+outside of the conversation (``conversation: "none"``) has no ``conversation.item`` events.
 
 May import `rtnb.core.protocol` and its neighbours in `rtnb.local`.
 """
