@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from helpers_local import Bench, error, loud, only, types, update, user
 
 from rtnb.local.effects import Halt
 from rtnb.local.seams import Call, CallArguments, Failed, Finished, Say, Speech
-from helpers_local import Bench, error, loud, only, types, update, user
 
 TEXT_TURN = [
     "response.created",

@@ -43,8 +43,6 @@ class Engine:
         The time in seconds on any clock that only goes forward.
     session_limit_s
         After this time the session is closed as expired.
-    announce_conversation
-        Whether ``conversation.created`` follows ``session.created``, as in the beta.
 
     Examples
     --------
@@ -60,13 +58,11 @@ class Engine:
         make_turns: MakeTurns | None = None,
         now: float = 0.0,
         session_limit_s: float = LIMITS.SESSION_S,
-        announce_conversation: bool = False,
     ) -> None:
         self.session = session
         self.conversation = Conversation()
         self._limit_s = session_limit_s
         self._expires_at = now + session_limit_s
-        self._announce = announce_conversation
         self._now = now
         self._out: list[Output] = []
         self._idle_at: float | None = None  # when nobody has spoken for too long
@@ -109,9 +105,6 @@ class Engine:
         """The first events of a connection."""
         self._at(now)
         self._emit({"type": "session.created", "session": self.session.view()})
-        if self._announce:
-            conversation = {"id": self.conversation.id, "object": "realtime.conversation"}
-            self._emit({"type": "conversation.created", "conversation": conversation})
         return self._drain()
 
     def receive(self, event: object, now: float) -> list[Output]:

@@ -114,7 +114,7 @@ class InputSide:
         return self._speech_ms is not None
 
     def configure(self) -> None:
-        """Follow the session after an update; what is being said goes on, unless turn detection is switched on or off."""
+        """Follow the session after an update; speech goes on, unless turn detection is switched on or off."""
         if self._session.input_format != self._format:
             self._format = self._session.input_format
             self._decoder = codec.decoder(self._format)
@@ -219,9 +219,11 @@ class InputSide:
         """Commit by hand."""
         self.digest_all()
         start_ms = self._buffer.start_ms if self._speech_ms is None else self._speech_ms
-        held_ms = self._buffer.end_ms - start_ms + self._decoder.held_ms
+        held_ms = self._buffer.ms if self._speech_ms is None else float(self._buffer.end_ms - start_ms)
+        # What the resampler of G.711 still holds counts as appended; rounded, for it is a sum of fractions.
+        held_ms = round(held_ms + (self._decoder.held_ms if held_ms else 0.0), 2)
         if held_ms < LIMITS.MIN_COMMIT_MS:
-            return problems.buffer_too_small(held_ms if self._buffer.ms else 0.0)
+            return problems.buffer_too_small(held_ms)
         pcm = self._buffer.take(start_ms)
         if self._utterance is None:
             self._begin(new_id("item"), pcm)

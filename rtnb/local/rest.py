@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from rtnb.core.dialects import beta_to_ga_secret_request, ga_to_beta_secret
 from rtnb.local.admission import Rules, Visitor
 from rtnb.local.client_secrets import ClientSecrets
 from rtnb.local.problems import Problem
@@ -28,6 +29,8 @@ _CORS: Final[Mapping[str, str]] = {
     "Access-Control-Allow-Private-Network": "true",
     "Access-Control-Max-Age": "600",
 }
+
+_BETA_PATHS: Final = ("/realtime/sessions", "/realtime/transcription_sessions")  # where the beta minted its keys
 
 
 @dataclass
@@ -120,10 +123,10 @@ class Rest:
         path = Visitor(request.target).path
         if request.method == "OPTIONS":
             return HttpResponse(204, b"")
-        if path.endswith("/realtime/client_secrets"):
+        if path.endswith("/realtime/client_secrets") or (self._rules.beta and path.endswith(_BETA_PATHS)):
             if request.method != "POST":
                 return HttpResponse.error(405, f"Invalid method for URL ({request.method} {path})")
-            return self._client_secrets(request)
+            return self._client_secrets(request, path)
         if request.method in ("GET", "HEAD"):
             if path == "/healthz":
                 return HttpResponse.json(200, {"status": "ok", **self._describe()})
@@ -133,7 +136,7 @@ class Rest:
                 return HttpResponse.error(426, "This is a WebSocket: connect with ws:// and an Upgrade header.")
         return HttpResponse.error(404, f"Invalid URL ({request.method} {path})", "unknown_url")
 
-    def _client_secrets(self, request: HttpRequest) -> HttpResponse:
+    def _client_secrets(self, request: HttpRequest, path: str) -> HttpResponse:
         key = Visitor(request.target, request.header("authorization") or None, request.header("api-key") or None).key
         if self._rules.key is not None and key != self._rules.key:
             code = "invalid_api_key" if key else None
@@ -144,8 +147,13 @@ class Rest:
             body = json.loads(request.body) if request.body.strip() else None
         except (ValueError, RecursionError):
             return HttpResponse.error(400, "We could not parse the JSON body of your request.", "invalid_json")
+        is_beta = path.endswith(_BETA_PATHS)
+        if is_beta:
+            body = beta_to_ga_secret_request(body or {}, transcription=path.endswith("/transcription_sessions"))
         made = self._secrets.mint(body, self._now())
-        return HttpResponse.problem(400, made) if isinstance(made, Problem) else HttpResponse.json(200, made)
+        if isinstance(made, Problem):
+            return HttpResponse.problem(400, made)
+        return HttpResponse.json(200, ga_to_beta_secret(made) if is_beta else made)
 
 
 def _page(facts: dict[str, Any]) -> str:

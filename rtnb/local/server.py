@@ -239,15 +239,13 @@ class LocalEndpoint:
             return
         loop = asyncio.get_running_loop()
         session = self._session(judgement)
-        is_beta = judgement.dialect == "beta"
         engine = Engine(
             session,
             make_turns=self._make_turns(),
             now=loop.time(),
             session_limit_s=self._session_limit_s,
-            announce_conversation=is_beta,
         )
-        dialect: Dialect | None = BetaDialect() if is_beta else None
+        dialect: Dialect | None = BetaDialect(engine.conversation.id) if judgement.dialect == "beta" else None
         connection = Connection(client, engine, self._engines, dialect=dialect, pacer=lambda: Pacer(self._pace))
         self._sessions += 1
         try:
