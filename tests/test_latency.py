@@ -1,0 +1,207 @@
+"""Distances between the events of a turn, on logs with known times."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtnb.core.latency import Latency, LatencyMeter, Spread, percentile, spread, turns
+from rtnb.core.log import EventLog
+
+Line = tuple[float, str, dict[str, Any]]
+
+
+def a_log(*lines: Line) -> EventLog:
+    log = EventLog()
+    for time, name, fields in lines:
+        client = name in ("response.create", "conversation.item.create", "input_audio_buffer.commit")
+        log.append({"type": name, **fields}, "client" if client else "server", time)
+    return log
+
+
+def answer(start: float, response_id: str = "resp_1", item_id: str = "item_a", **fields: Any) -> list[Line]:
+    """An answer in sound: created, text after 50 ms, sound after 100 ms, done after a second."""
+    ids = {"response_id": response_id, "item_id": item_id}
+    return [
+        (start, "response.created", {"response": {"id": response_id, "status": "in_progress", **fields}}),
+        (start + 0.05, "response.output_audio_transcript.delta", ids),
+        (start + 0.1, "response.output_audio.delta", ids),
+        (start + 0.5, "response.output_audio.delta", ids),
+        (start + 1.0, "response.done", {"response": {"id": response_id, "status": "completed", **fields}}),
+    ]
+
+
+def test_a_spoken_turn_is_measured_from_the_end_of_speech() -> None:
+    log = a_log(
+        (1.0, "input_audio_buffer.speech_started", {"item_id": "item_u"}),
+        (3.0, "input_audio_buffer.speech_stopped", {"item_id": "item_u"}),
+        (3.1, "input_audio_buffer.committed", {"item_id": "item_u"}),
+        *answer(3.25),
+    )
+    (turn,) = turns(log, heard={"item_a": 3.5, "item_other": 0.0})
+    assert turn.latency == Latency(
+        committed=100, created=250, first_text=300, first_audio=350, first_heard=500, done=1250
+    )
+    assert (turn.kind, turn.begin, turn.item_id, turn.start) == (
+        "speech",
+        "input_audio_buffer.speech_stopped",
+        "item_u",
+        3.0,
+    )
+    assert (turn.first_index, turn.last_index, turn.status, turn.response_id) == (1, 7, "completed", "resp_1")
+
+
+def test_a_typed_turn_is_measured_from_its_item() -> None:
+    log = a_log(
+        (1.0, "conversation.item.create", {"item": {"id": "item_u", "type": "message"}}),
+        (1.01, "response.create", {}),
+        (1.2, "response.created", {"response": {"id": "resp_1"}}),
+        (1.3, "response.output_text.delta", {"response_id": "resp_1", "item_id": "item_a"}),
+        (1.4, "response.output_text.delta", {"response_id": "resp_1", "item_id": "item_a"}),
+        (1.5, "response.done", {"response": {"id": "resp_1", "status": "completed"}}),
+    )
+    (turn,) = turns(log)
+    assert turn.latency == Latency(created=200, first_text=300, done=500)
+    assert (turn.kind, turn.begin, turn.item_id) == ("text", "conversation.item.create", "item_u")
+
+
+def test_a_bare_response_is_measured_from_its_own_request() -> None:
+    (turn,) = turns(a_log((2.0, "response.create", {}), *answer(2.5)))
+    assert (turn.kind, turn.begin, turn.latency.created) == ("other", "response.create", 500)
+
+
+@pytest.mark.parametrize("committed_at", [1.05, 1.15])
+def test_speech_sent_by_hand_is_measured_from_the_commit(committed_at: float) -> None:
+    lines: list[Line] = [
+        (1.0, "input_audio_buffer.commit", {}),
+        (committed_at, "input_audio_buffer.committed", {"item_id": "item_u"}),
+        (1.1, "response.create", {}),
+        *answer(1.2),
+    ]
+    (turn,) = turns(a_log(*sorted(lines, key=lambda line: line[0])))
+    assert turn.latency.committed == pytest.approx((committed_at - 1.0) * 1000)
+    assert turn.latency.created == pytest.approx(200)
+    assert (turn.kind, turn.item_id) == ("speech", "item_u")
+
+
+def test_the_answer_to_a_tools_output_is_a_turn_of_its_own() -> None:
+    log = a_log(
+        (1.0, "conversation.item.create", {"item": {"type": "message"}}),
+        (1.0, "response.create", {}),
+        *answer(1.1, "resp_1"),
+        (2.5, "conversation.item.create", {"item": {"type": "function_call_output"}}),
+        (2.5, "response.create", {}),
+        *answer(2.7, "resp_2"),
+    )
+    assert [(turn.kind, turn.latency.created) for turn in turns(log)] == [("text", 100), ("tool", 200)]
+
+
+def test_a_response_out_of_band_takes_nothing_from_the_turn_beside_it() -> None:
+    log = a_log(
+        (1.0, "conversation.item.create", {"item": {"type": "message"}}),
+        (1.1, "response.create", {"response": {"conversation": "none"}}),
+        (1.2, "response.create", {}),
+        *answer(1.3, "resp_1", conversation_id="conv_1"),
+        *answer(1.4, "resp_2", conversation_id=None),
+    )
+    first, aside = turns(log)
+    assert (first.out_of_band, first.latency.created) == (False, 300)
+    assert (aside.out_of_band, aside.latency.created) == (True, 300)
+
+
+def test_a_refused_request_is_not_taken_for_the_next_one() -> None:
+    log = a_log(
+        (1.0, "response.create", {"event_id": "event_1"}),
+        (1.1, "error", {"error": {"code": "invalid_value", "event_id": "event_1"}}),
+        (5.0, "response.create", {"event_id": "event_2"}),
+        *answer(5.2),
+    )
+    assert turns(log)[0].latency.created == 200
+
+
+def test_a_refused_commit_is_no_speech() -> None:
+    log = a_log(
+        (1.0, "input_audio_buffer.commit", {}),
+        (1.1, "error", {"error": {"code": "input_audio_buffer_commit_empty"}}),
+        (5.0, "response.create", {}),
+        *answer(5.2),
+    )
+    (turn,) = turns(log)
+    assert (turn.kind, turn.latency.created) == ("other", 200)
+
+
+def test_a_silence_that_the_server_committed_begins_a_turn() -> None:
+    (turn,) = turns(a_log((1.0, "input_audio_buffer.committed", {"item_id": "item_u"}), *answer(1.5)))
+    assert (turn.latency.committed, turn.latency.created, turn.item_id) == (0, 500, "item_u")
+
+
+def test_a_turn_that_is_not_over_has_no_end() -> None:
+    (turn,) = turns(a_log((1.0, "response.create", {}), *answer(1.2)[:3]))
+    assert turn.latency.done is None
+    assert turn.status == "in_progress"
+    assert turn.latency.first_audio == 300
+
+
+def test_a_cancelled_response_says_so() -> None:
+    log = a_log((1.0, "response.created", {"response": {"id": "r"}}))
+    log.append({"type": "response.done", "response": {"id": "r", "status": "cancelled"}}, "server", 1.5)
+    assert turns(log)[0].status == "cancelled"
+
+
+def test_the_meter_goes_along_with_the_session() -> None:
+    meter, log = LatencyMeter(), a_log((1.0, "response.create", {}), *answer(1.2))
+    for entry in log:
+        meter.push(entry)
+    assert meter.turns() == turns(log)
+
+
+def test_the_spread_of_several_turns() -> None:
+    lines: list[Line] = []
+    for n in range(5):
+        lines += [(10.0 * n, "response.create", {}), *answer(10.0 * n + 0.1 * (n + 1), f"resp_{n}")]
+    known = spread(turns(a_log(*lines)))
+    assert known["created"] == Spread(pytest.approx(300), pytest.approx(480), 5)
+    assert "committed" not in known
+
+
+def test_percentiles_lie_between_their_neighbours() -> None:
+    assert percentile([4.0], 95) == 4.0
+    assert percentile([10, 0], 50) == 5.0
+    assert percentile(range(101), 95) == 95.0
+    assert (percentile([1, 2], -5), percentile([1, 2], 500)) == (1.0, 2.0)
+    with pytest.raises(ValueError, match="no values"):
+        percentile([], 50)
+
+
+ODD = st.one_of(st.none(), st.integers(), st.text(max_size=3), st.lists(st.none(), max_size=1), st.just({"id": []}))
+CREATE, COMMIT = "conversation.item.create", "input_audio_buffer.commit"
+NAMES = st.one_of(
+    st.sampled_from(["response.create", "response.created", "response.done", "response.output_audio.delta", "error"]),
+    st.sampled_from(["input_audio_buffer.committed", "input_audio_buffer.speech_stopped", CREATE, COMMIT]),
+)
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"type": st.one_of(NAMES, ODD)},
+            optional={
+                "response": st.one_of(ODD, st.just({"id": "r"})),
+                "item": ODD,
+                "item_id": ODD,
+                "response_id": st.one_of(ODD, st.just("r")),
+                "error": st.one_of(ODD, st.just({"code": "input_audio_buffer_commit_empty", "event_id": []})),
+            },
+        ),
+        max_size=12,
+    )
+)
+def test_no_log_is_too_odd(events: list[dict[str, Any]]) -> None:
+    log = EventLog()
+    for n, event in enumerate(events):
+        for direction in ("client", "server"):
+            log.append(event, direction, float(n))  # type: ignore[arg-type]
+    assert all(turn.latency.created is not None for turn in turns(log))
