@@ -28,6 +28,9 @@ from rtnb.core.conversation import Conversation
 from rtnb.core.log import EventLog
 from rtnb.core.protocol import CLIENT_EVENTS, SERVER_EVENTS
 
+WORDS = {"id", "type", "role", "status", "content", "text", "transcript", "audio", "image_url", "name", "call_id"}
+WORDS |= {"arguments", "output", "usage", "metadata", "conversation_id", "status_details", "error", "message"}
+WORDS |= {"reason", "format", "input", "transcription", "code"}
 Sent = tuple[str, dict[str, Any]]
 IDS = st.sampled_from(["item_1", "item_2", "resp_1", "call_1", "root", "", None, 7, ["item_1"]])
 NUMBERS = st.one_of(st.integers(), st.floats(allow_nan=False), st.booleans(), st.none(), st.text(max_size=4))
@@ -107,11 +110,7 @@ JSON = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(
-            st.sampled_from(
-                ["id", "type", "role", "status", "content", "text", "transcript", "audio", "image_url", "name"]
-                + ["call_id", "arguments", "output", "usage", "metadata", "conversation_id", "status_details"]
-                + ["error", "message", "reason", "format", "input", "transcription", "code"]
-            ),
+            st.sampled_from(sorted(WORDS)),
             inner,
             max_size=5,
         ),
