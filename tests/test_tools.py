@@ -51,7 +51,7 @@ class Options(TypedDict, total=False):
     loud: bool
 
 
-def weather(location: str, unit: Literal["c", "f"] = "c", days: Optional[int] = None) -> str:
+def weather(location: str, unit: Literal["c", "f"] = "c", days: Optional[int] = None) -> str:  # noqa: UP045 - as users write
     """Tell the weather.
 
     Use it when asked about
@@ -330,7 +330,7 @@ def callback(then: Any, when: functools.partial) -> None:  # type: ignore[type-a
     """Take a function."""
 
 
-def unknown_type(x: Nowhere) -> None:  # type: ignore[name-defined]
+def unknown_type(x: Nowhere) -> None:  # type: ignore[name-defined]  # noqa: F821 - the point of it
     """Name what is not there."""
 
 

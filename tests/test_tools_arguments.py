@@ -41,7 +41,7 @@ class Options(TypedDict, total=False):
     loud: bool
 
 
-def weather(location: str, unit: Literal["c", "f"] = "c", days: Optional[int] = None) -> str:
+def weather(location: str, unit: Literal["c", "f"] = "c", days: Optional[int] = None) -> str:  # noqa: UP045 - as users write
     """Tell the weather.
 
     Use it when asked about

@@ -176,6 +176,27 @@ def test_a_cell_that_runs_again_redefines_its_tool() -> None:
     assert tools.get("f") is again
 
 
+def test_a_method_of_a_new_object_and_the_same_lambda_are_redefinitions_too() -> None:
+    class Shelf:
+        def put(self, thing: str) -> None:
+            """Put."""
+
+    tools = ToolSet()
+    for _ in range(2):
+        shelf = Shelf()
+        tools.add(shelf.put)
+        tools.add((MEMORY, lambda **anything: anything))
+    assert tools.names == ["put", "set_memory"]
+    assert tools.get("put").handler.__self__ is shelf  # type: ignore[union-attr]
+    with pytest.raises(ToolError, match="already a tool 'set_memory'"):
+        tools.add(({"name": "set_memory"}, lambda **anything: anything))
+
+
+def test_one_list_may_not_name_a_tool_twice() -> None:
+    with pytest.raises(ToolError, match="already a tool 'weather'"):
+        ToolSet([weather, weather])
+
+
 def test_removing_what_is_not_there_tells_what_is() -> None:
     with pytest.raises(ToolError, match="no tool 'x'; there are: weather"):
         ToolSet([weather]).remove("x")

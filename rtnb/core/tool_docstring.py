@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import inspect
 import re
+import warnings
 from typing import Final
 
-__all__ = ["read_docstring"]
+__all__ = ["read_docstring", "warn_of_missing_docstring"]
 
 _UNDERLINE: Final = re.compile(r"^\s*-{3,}\s*$")
 _GOOGLE: Final = re.compile(
@@ -130,3 +131,22 @@ def _rest(lines: list[str]) -> dict[str, str]:
 def _joined(found: dict[str, list[str]]) -> dict[str, str]:
     texts = {name: " ".join(" ".join(lines).split()) for name, lines in found.items()}
     return {name: text for name, text in texts.items() if text}
+
+
+def warn_of_missing_docstring(name: str) -> None:
+    """Warn, at the user's own line, that a model has nothing but the name to pick this tool by.
+
+    Parameters
+    ----------
+    name
+        The tool.
+    """
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("rtnb."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(
+        f"Tool {name!r} has no docstring, so the model has only its name to pick it by. Say in one sentence what it "
+        "does and when to use it.",
+        UserWarning,
+        stacklevel=level,
+    )

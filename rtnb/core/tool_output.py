@@ -132,17 +132,17 @@ def background_output(name: str) -> str:
     )
 
 
-def background_result(name: str, call_id: str, output: str) -> str:
-    """The text of the later message that brings the result of a background call.
+def background_result(name: str, output: str) -> str:
+    """The text of the later system message that brings the result of a background call.
 
     Parameters
     ----------
-    name, call_id
-        Of the call.
+    name
+        The tool.
     output
-        Its output, a result or an error.
+        The output of the call, a result or an error.
     """
-    return f"[The result of {name} (call {call_id}), which was under way, has come. Tell the user.]\n{output}"
+    return f"Result of {name} (it was under way; tell the user now): {output}"
 
 
 class _Encoder:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from typing import Any, Final, overload
 from rtnb.core.errors import ToolError
 from rtnb.core.tool_arguments import ToolArgumentError, schema_parser
 from rtnb.core.tool_definition import check_name, definition_caller, read_definition
+from rtnb.core.tool_docstring import warn_of_missing_docstring
 from rtnb.core.tool_schema import describe
 
 __all__ = ["PREFER_RECORDED", "TIMEOUT_S", "Tool", "ToolArgumentError", "ToolSet", "as_tool", "tool"]
@@ -102,12 +102,7 @@ class Tool:
             check_name(name)
         described = describe(function, name=name, description=description)
         if not described.description and description is None:
-            warnings.warn(
-                f"Tool {described.name!r} has no docstring, so the model has only its name to pick it by. Say in one "
-                "sentence what it does and when to use it.",
-                UserWarning,
-                stacklevel=_level_outside(),
-            )
+            warn_of_missing_docstring(described.name)
         return cls(
             described.name,
             described.description,
@@ -308,14 +303,16 @@ class ToolSet:
 
     def __init__(self, tools: Iterable[Any] = ()) -> None:
         self._tools: dict[str, Tool] = {}  # replaced at each change, never changed: any thread may read it
-        for each in tools:
+        for each in map(as_tool, tools):
+            if each.name in self._tools:
+                raise ToolError(_duplicate(each.name))
             self.add(each)
 
     def add(self, value: Any, *, replace: bool = False) -> Tool:
         """Add a tool.
 
-        A function that was defined anew under its old name (a notebook cell that runs again) takes the place of its
-        former self; any other tool of the same name is refused.
+        A function or method that was defined anew under its old name (a notebook cell that runs again) takes the
+        place of its former self; any other tool of the same name is refused.
 
         Parameters
         ----------
@@ -327,10 +324,7 @@ class ToolSet:
         new = as_tool(value)
         old = self._tools.get(new.name)
         if old is not None and old is not new and not replace and not _is_redefinition(old, new):
-            raise ToolError(
-                f"There is already a tool {new.name!r}. Remove it first, or give this one another name: "
-                f"tool(function, name='{new.name[:62]}_2')."
-            )
+            raise ToolError(_duplicate(new.name))
         self._tools = {**self._tools, new.name: new}
         return new
 
@@ -370,13 +364,11 @@ class ToolSet:
         return f"<ToolSet {', '.join(self._tools) or 'empty'}>"
 
 
-def _level_outside() -> int:
-    """The stack level of the first frame that is not this package's: where the user's line is."""
-    level, frame = 2, inspect.currentframe()
-    frame = frame and frame.f_back and frame.f_back.f_back
-    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("rtnb."):
-        level, frame = level + 1, frame.f_back
-    return level
+def _duplicate(name: str) -> str:
+    return (
+        f"There is already a tool {name!r}. Remove it first, or give this one another name: "
+        f"tool(function, name='{name[:62]}_2')."
+    )
 
 
 def _with_options(
@@ -393,8 +385,13 @@ def _with_options(
 
 
 def _is_redefinition(old: Tool, new: Tool) -> bool:
-    def origin(each: Tool) -> tuple[str, str] | None:
-        function = each.handler
-        return (function.__module__, function.__qualname__) if inspect.isfunction(function) else None
+    """Whether both come from the same place in the source; one lambda looks like another, so it must say the same."""
 
-    return origin(new) is not None and origin(old) == origin(new)
+    def origin(function: Any) -> tuple[str, str] | None:
+        known = inspect.isfunction(function) or inspect.ismethod(function)
+        return (function.__module__, function.__qualname__) if known else None
+
+    place = origin(new.handler)
+    if place is None or place != origin(old.handler):
+        return old.handler is new.handler
+    return "<lambda>" not in place[1] or old.definition() == new.definition()
