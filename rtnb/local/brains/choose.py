@@ -79,8 +79,8 @@ def _score(tool: Tool, text: str, filled: Filled) -> float:
     does = _OPERATIONS & (name | about | own)
     if asked and does and not asked & does:
         score -= 4.0
-    if "compute" in name | about and asked and not does:
-        score += 1.5
+    if "compute" in name | about and asked and (not does or asked <= does):
+        score += 2.0
     score += _memory(tool, text, filled)
     kinds = {tool.param(path).kind for path in filled.values}
     score += 2.0 if "message" in kinds and kinds & {"person", "email"} else 0.0
@@ -176,6 +176,8 @@ def asks_or_tells(text: str) -> str:
         return ""
     if words[0] in _QUESTION_WORDS:
         return "read"
+    if words[0] == "tell" and words[1:2] and words[1] not in {"me", "us"}:
+        return "write"
     root = stem(words[0])
     if root in WRITING:
         return "write"

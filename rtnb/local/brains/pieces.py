@@ -1,10 +1,10 @@
-"""How a text is cut into the pieces that are streamed, and how many tokens it is worth. Imports nothing of rtnb."""
+"""How a text is cut into the pieces that are streamed. Imports nothing of rtnb."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["chunks", "tokens_of", "words"]
+__all__ = ["chunks", "words"]
 
 _WORD = re.compile(r"\s*\S+|\s+$")
 
@@ -17,8 +17,3 @@ def words(text: str) -> list[str]:
 def chunks(text: str, size: int) -> list[str]:
     """`text` in pieces of `size` characters."""
     return [text[at : at + size] for at in range(0, len(text), size)]
-
-
-def tokens_of(text: str) -> int:
-    """An estimate of the tokens in `text`: one for every four characters begun, spaces at the edges apart."""
-    return -(-len(text.strip()) // 4)

@@ -25,13 +25,13 @@ from rtnb.local.brains.context import Called, Context, Said
 from rtnb.local.brains.english import bare
 from rtnb.local.brains.knowledge import capital, explain
 from rtnb.local.brains.manners import Manners, read_manners
-from rtnb.local.brains.pieces import chunks, tokens_of, words
+from rtnb.local.brains.pieces import chunks, words
 from rtnb.local.brains.planner import Planned, chained, plan
 from rtnb.local.brains.recall import recollection, stated
 from rtnb.local.brains.results import tell_all
 from rtnb.local.brains.schema import Tool, read_tool
 from rtnb.local.brains.small_talk import FALLBACK, NOT_UNDERSTOOD, Company, small_talk
-from rtnb.local.seams import Call, CallArguments, Finished, Piece, Request, Say
+from rtnb.local.seams import Call, CallArguments, Piece, Request, Say
 
 __all__ = ["Decision", "PracticeBrain", "decide"]
 
@@ -51,22 +51,15 @@ class Decision:
 class PracticeBrain:
     """Answers by rules, calls the declared tools, and is honest about being no model.
 
-    It has no state, no clock and no chance in it: the same request always gets the same answer. It counts a token for
-    every four characters, as an estimate, to keep to ``max_output_tokens``.
+    It has no state, no clock and no chance in it: the same request always gets the same answer. It does not count
+    tokens: the endpoint cuts an answer at ``max_output_tokens``.
     """
 
     name = "practice"
 
     async def think(self, request: Request) -> AsyncIterator[Piece]:
         """Stream the answer: words one by one, arguments in small chunks."""
-        spent = 0
         for piece in _pieces(decide(request)):
-            spent += tokens_of(
-                piece.text if isinstance(piece, Say) else piece.delta if isinstance(piece, CallArguments) else ""
-            )
-            if request.max_output_tokens is not None and spent > request.max_output_tokens:
-                yield Finished("max_output_tokens")
-                return
             yield piece
 
 
