@@ -352,6 +352,18 @@ def test_a_retrieved_item_brings_its_audio() -> None:
     assert (told["item_1"].audio_ms, told["item_1"].text) == (30, "Hm")
 
 
+def test_a_late_word_does_not_reopen_an_item_that_is_done() -> None:
+    told = Told(item("done", message("item_1", "completed")), output("added", message("item_1", "in_progress")))
+    assert (told["item_1"].status, told["item_1"].done) == ("completed", True)
+
+
+def test_what_was_asked_of_an_old_socket_does_not_count_on_a_new_one() -> None:
+    told = Told(session(), user("item_1"))
+    told.client({"type": "conversation.item.create", "item": {"id": "item_2", "type": "message"}})
+    told.server(session(id="sess_2"), user("item_2", previous=None))
+    assert told.ids == ["item_2", "item_1"]
+
+
 def test_an_empty_description_erases_nothing() -> None:
     told = Told(delta("output_text", "item_1", "kept"))
     told.server(item("done", {"id": "item_1", "type": None, "role": None, "content": [{"type": "output_text"}, None]}))

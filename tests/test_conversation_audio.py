@@ -157,6 +157,18 @@ def test_a_speech_detectors_item_is_what_lies_between_its_offsets() -> None:
     assert told["item_1"].audio_ms == 170
 
 
+def test_audio_that_became_an_item_is_not_in_the_next_one_too() -> None:
+    told = Told()
+    told.client(append(pcm(100, 1)), append(pcm(100, 2)))
+    for item_id, start, end in (("item_1", 0, 150), ("item_2", 120, 200)):
+        told.server(
+            buffer("speech_started", item_id, audio_start_ms=start),
+            buffer("speech_stopped", item_id, audio_end_ms=end),
+            buffer("committed", item_id),
+        )
+    assert told["item_2"].audio() == bytes([2]) * 50 * 48
+
+
 def test_offsets_still_fit_after_a_commit_by_hand_and_a_clear() -> None:
     told = Told()
     told.client(append(pcm(100, 1)), COMMIT)

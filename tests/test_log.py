@@ -195,6 +195,15 @@ def test_no_key_is_written_and_the_line_stays_json() -> None:
     assert again[0].event["error"]["message"] == 'wrong: "[key]" "Bearer [key]" [key]'
 
 
+def test_a_key_among_sound_is_found() -> None:
+    log = EventLog()
+    key = "sk-" + "x" * 300
+    log.append({"type": "x", "audio": "A" * 9_000, "text": f"{'B' * 900} {key} {'C' * 900}"}, "client", 0.0)
+    event = read(written(log))[0].event
+    assert event["text"] == f"{'B' * 900} [key] {'C' * 900}"
+    assert event["audio"] == "A" * 9_000
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -9,9 +9,12 @@ Imports `rtnb.core.protocol`, `rtnb.core.errors` and `rtnb.core.recording`; pand
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import translate
 from html import escape
+from itertools import islice
+from operator import attrgetter
 from os import PathLike
 from typing import IO, Any, Final, NamedTuple, overload
 
@@ -168,8 +171,8 @@ class EventLog(Sequence[Entry]):
         after
             Only entries whose `Entry.index` is greater.
         """
-        entries = (entry for entry in self._entries if entry.index > after)
-        return next(self._matching(entries, patterns, direction, where), None)
+        start = bisect_right(self._entries, after, key=attrgetter("index"))
+        return next(self._matching(islice(self._entries, start, None), patterns, direction, where), None)
 
     def last(
         self,
