@@ -5,8 +5,13 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+
 from rtnb.core.changes import Change
 from rtnb.core.conversation import Conversation
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For property tests: a machine that others use too may be slow for a while, and that is no failure."""
 
 
 def pcm(ms: int, value: int = 1) -> str:

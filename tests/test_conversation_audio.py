@@ -6,7 +6,20 @@ import base64
 from typing import Any
 
 import pytest
-from helpers_conversation import Told, buffer, delta, done, message, output, pcm, session, spoken, spoken_answer, user
+from helpers_conversation import (
+    UNHURRIED,
+    Told,
+    buffer,
+    delta,
+    done,
+    message,
+    output,
+    pcm,
+    session,
+    spoken,
+    spoken_answer,
+    user,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +38,7 @@ COMMIT = {"type": "input_audio_buffer.commit"}
 CLEAR = {"type": "input_audio_buffer.clear"}
 
 
+@UNHURRIED
 @given(st.binary(max_size=40), st.booleans())
 def test_bytes_are_counted_as_they_would_be_decoded(data: bytes, padded: bool) -> None:
     text = base64.b64encode(data).decode()
@@ -212,6 +226,7 @@ def test_a_new_session_starts_the_clock_anew() -> None:
     assert told["item_1"].audio() == bytes([2]) * 4800
 
 
+@UNHURRIED
 @given(st.lists(st.integers(1, 90), min_size=1, max_size=12), st.data())
 def test_any_stretch_of_any_chunks_is_found(sizes: list[int], data: st.DataObject) -> None:
     told, whole = Told(), b""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from helpers_conversation import Told, buffer, item, message, output, response, spoken, user
+from helpers_conversation import UNHURRIED, Told, buffer, item, message, output, response, spoken, user
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,12 +92,14 @@ def test_items_that_follow_each_other_in_a_circle_do_no_harm(follows: str) -> No
     assert told.ids == backwards(told)
 
 
+@UNHURRIED
 @given(st.permutations(range(8)))
 def test_items_come_out_in_order_in_whatever_order_they_came(arrival: list[int]) -> None:
     told = Told(*[user(f"item_{n}", previous=f"item_{n - 1}" if n else None) for n in arrival])
     assert told.ids == [f"item_{n}" for n in range(8)] == backwards(told)
 
 
+@UNHURRIED
 @given(st.data())
 def test_the_order_is_that_of_a_plain_list(data: st.DataObject) -> None:
     told, model = Told(), []

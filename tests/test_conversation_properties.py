@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 from helpers_conversation import (
+    UNHURRIED,
     buffer,
     call,
     delta,
@@ -171,6 +172,7 @@ def logged(events: list[Sent]) -> tuple[EventLog, Conversation]:
     return log, conversation
 
 
+@UNHURRIED
 @given(sessions())
 def test_a_log_replayed_adds_up_to_the_same_conversation(events: list[Sent]) -> None:
     log, conversation = logged(events)
@@ -182,6 +184,7 @@ def test_a_log_replayed_adds_up_to_the_same_conversation(events: list[Sent]) -> 
     assert Conversation.replay(again) == conversation
 
 
+@UNHURRIED
 @given(sessions())
 def test_a_sound_session_has_nothing_unknown_and_nothing_unfinished(events: list[Sent]) -> None:
     conversation = Conversation()
@@ -192,6 +195,7 @@ def test_a_sound_session_has_nothing_unknown_and_nothing_unfinished(events: list
     assert conversation.active is None
 
 
+@UNHURRIED
 @given(sessions())
 def test_what_the_changes_tell_is_what_the_items_hold(events: list[Sent]) -> None:
     conversation = Conversation()
@@ -213,7 +217,7 @@ def test_what_the_changes_tell_is_what_the_items_hold(events: list[Sent]) -> Non
     assert sorted(calls) == sorted(item.id for item in made)
 
 
-@settings(max_examples=300)
+@settings(UNHURRIED, max_examples=300)
 @given(ANYTHING)
 def test_garbage_never_raises_and_replays_the_same(events: list[Sent]) -> None:
     log, conversation = logged(events)

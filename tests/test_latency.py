@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from helpers_conversation import UNHURRIED
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -184,6 +185,7 @@ NAMES = st.one_of(
 )
 
 
+@UNHURRIED
 @given(
     st.lists(
         st.fixed_dictionaries(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers_conversation import UNHURRIED
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -248,6 +249,7 @@ def test_whatever_an_event_holds_can_be_written(odd: Any) -> None:
     assert (len(again), again.damaged) == (1, 0)
 
 
+@UNHURRIED
 @given(st.binary(max_size=200))
 def test_any_file_can_be_read(data: bytes) -> None:
     assert isinstance(read(data), EventLog)

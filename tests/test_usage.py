@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from helpers_conversation import UNHURRIED
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +68,7 @@ def test_no_usage_is_no_tokens(wire: Any) -> None:
     assert not Usage.of(wire)
 
 
+@UNHURRIED
 @given(st.lists(st.builds(Usage, *[st.integers(0, 10**6)] * 8), max_size=5))
 def test_usage_adds_up_kind_by_kind(parts: list[Usage]) -> None:
     total = sum(parts, Usage())
