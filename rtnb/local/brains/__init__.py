@@ -8,11 +8,12 @@ lessons. `ChatBrain` asks any OpenAI-compatible chat endpoint.
     practice.py      the practice brain: reads the context, decides, streams
       planner.py       which declared tools are called, what is asked back, follow-ups
         choose.py        how well a tool fits the words       synonyms.py
-        slots.py         values for its parameters            schema.py finders.py places.py sql.py
+        slots.py         values for its parameters            schema.py allowed.py finders.py places.py sql.py
+        asking.py        questions back and their answers
       results.py       results of tools as sentences
       recall.py, knowledge.py, small_talk.py, arithmetic.py, phrases.py    its own answers
       manners.py       what instructions say about the form of an answer
-      context.py, english.py, pieces.py, world.py    items, words, pieces, facts
+      context.py, english.py, pieces.py, tables.py, world.py    items, words, pieces, facts
     script.py        the script brain
     chat.py          the chat brain, chat_wire.py its translation
 """

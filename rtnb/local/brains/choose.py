@@ -1,8 +1,8 @@
 """Chooses among the declared tools by what their names and descriptions share with what was said. Pure.
 
-A score adds up: words of the name (most), of the description, of the parameters; values that could be filled; an example
-in the description that sounds the same. It falls when the tool does another arithmetic than was asked, writes where
-something was asked, or needs what was not said.
+A score adds up: words of the name (most), of the description, of the parameters; values that could be filled; an
+example in the description that sounds the same. It falls when the tool does another arithmetic than was asked, writes
+where something was asked, or needs what was not said.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from rtnb.local.brains.finders import fact, wished_key
 from rtnb.local.brains.schema import Tool
 from rtnb.local.brains.slots import Filled, fill
 from rtnb.local.brains.synonyms import READING, WRITING, concepts
+from rtnb.local.brains.tables import bag
 
 __all__ = ["ENOUGH", "SURE", "Choice", "asks_or_tells", "choose"]
 
@@ -33,9 +34,10 @@ _SIGNS: Final = (
     (r"\d\s*[*×x]\s*\d|\btimes\b(?! zone)|\bmultipl", "product"),
     (r"\d\s*[/÷]\s*\d|\bdivided?\b", "quotient"),
 )
-_QUESTION_WORDS: Final = frozenset(
-    "what what's whats which who who's when where where's why how how's is are do does did was were has have any am wie was wo wann"
-    " quel quelle comment combien".split()
+_QUESTION_WORDS: Final = bag(
+    "what what's whats which who who's when where where's why how how's is are do does did was were"
+    " has have any am wie was wo wann"
+    " quel quelle comment combien"
 )
 
 

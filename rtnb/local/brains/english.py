@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from rtnb.local.brains.tables import bag
+
 __all__ = [
     "FILLER",
     "Number",
@@ -19,8 +21,8 @@ __all__ = [
     "dates",
     "items_of",
     "name_words",
-    "numbers",
     "number_text",
+    "numbers",
     "plain",
     "quoted",
     "snake",
@@ -33,30 +35,57 @@ __all__ = [
 _UNITS: Final = {
     word: value
     for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-        " eighteen nineteen".split()
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
+        ]
     )
 }
 _TENS: Final = {
-    word: (value + 2) * 10 for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split())
+    "twenty": 20,
+    "thirty": 30,
+    "forty": 40,
+    "fifty": 50,
+    "sixty": 60,
+    "seventy": 70,
+    "eighty": 80,
+    "ninety": 90,
 }
 _SCALES: Final = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
 _NUMBER_WORDS: Final = {**_UNITS, **_TENS, **_SCALES, "dozen": 12}
-_NOT_A_ONE: Final = frozenset("the this that which no any every each last next another a good bad big small".split())
+_NOT_A_ONE: Final = bag("the this that which no any every each last next another a good bad big small")
 
-FILLER: Final = frozenset(
+FILLER: Final = bag(
     "a an the of to in on at for from by with and or is are was were be been am do does did have has had will would can"
     " could shall should may might must it its this that these those there here i me my mine you your we us our they"
     " them he she his her what which who whom whose when where why how please just now right so then than as if not no"
     " yes ok okay hey hi hello well tell give let s t re ll ve m d about into up out over more some any all also too"
     " like want need know say get got make use used using user users call called function tool tools returns return"
-    " given value values current information data e g eg example etc one".split()
+    " given value values current information data e g eg example etc one"
 )
 """Words that say little about what is asked."""
 
-_MONTHS: Final = "january february march april may june july august september october november december".split()
+_MONTHS: Final = "january|february|march|april|may|june|july|august|september|october|november|december"
 _WEEKDAYS: Final = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
-_MONTH_RE: Final = "|".join(f"{month}|{month[:3]}" for month in _MONTHS)
+_MONTH_RE: Final = "|".join(f"{month}|{month[:3]}" for month in _MONTHS.split("|"))
 _DATE: Final = re.compile(
     rf"""\b(?:
       \d{{4}}-\d{{2}}-\d{{2}}
@@ -64,7 +93,8 @@ _DATE: Final = re.compile(
     | \d{{1,2}}/\d{{1,2}}/\d{{2,4}}
     | (?:the\s+)?\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?(?:{_MONTH_RE})\b(?:,?\s+\d{{4}})?
     | (?:{_MONTH_RE})\s+\d{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s+\d{{4}})?
-    | (?:the\s+)?day\s+after\s+tomorrow | today | tonight | tomorrow(?:\s+(?:morning|afternoon|evening|night))? | yesterday
+    | (?:the\s+)?day\s+after\s+tomorrow | today | tonight
+    | tomorrow(?:\s+(?:morning|afternoon|evening|night))? | yesterday
     | (?:(?:this|next|last|coming)\s+)?(?:{_WEEKDAYS})(?:\s+(?:morning|afternoon|evening|night))?
     | (?:this|next|last|the)\s+(?:week(?:end)?|month|year|morning|afternoon|evening)
     | in\s+(?:\d+|a|{"|".join(_UNITS)})\s+(?:day|week|month|year)s?
@@ -105,7 +135,7 @@ def _joined(match: re.Match[str]) -> str:
     return lead + "".join(letters)
 
 
-_SPELLED: Final = frozenset("pcm vad api json wav url sql http llm ai tts stt".split())
+_SPELLED: Final = bag("pcm vad api json wav url sql http llm ai tts stt")
 
 
 def bare(text: str) -> str:
@@ -282,7 +312,10 @@ def items_of(text: str) -> list[str]:
 
 def clauses(text: str) -> list[str]:
     """The separate wishes of an utterance: cut at *and also*, *and then*, at the ends of sentences."""
-    cut = r"(?:[,;.?!]\s*|\s+)(?:and\s+(?:also|then|after that)|as well as|plus also|but also|then)\s+|[;?!]\s+|(?<=\w{2})\.\s+"
+    cut = (
+        r"(?:[,;.?!]\s*|\s+)(?:and\s+(?:also|then|after that)|as well as|plus also|but also|then)\s+"
+        r"|[;?!]\s+|(?<=\w{2})\.\s+"
+    )
     return [part.strip(" ,.;") for part in re.split(cut, text, flags=re.IGNORECASE) if part.strip(" ,.;?!")]
 
 
@@ -291,7 +324,7 @@ def snake(text: str) -> str:
     return "_".join(re.findall(r"[^\W_]+", text.casefold()))
 
 
-_SMALL: Final = frozenset("of the upon on in de la le du des sur am an der and al".split())
+_SMALL: Final = bag("of the upon on in de la le du des sur am an der and al")
 
 
 def title(text: str) -> str:

@@ -11,14 +11,17 @@ from typing import Final
 
 from rtnb.local.brains.english import FILLER, dates, items_of, number_text, numbers, quoted, snake, times, title
 from rtnb.local.brains.places import places
+from rtnb.local.brains.tables import bag
 from rtnb.local.brains.world import CURRENCIES, LANGUAGES, TICKERS
 
 __all__ = ["FINDERS", "fact", "listed", "polite_stripped", "wished_key"]
 
 _POLITE: Final = re.compile(
     r"^(?:(?:hey|hi|hello|ok|okay|well|so|and|now|then|also|please|yes|no|actually|um|uh)\b[,\s]*"
-    r"|(?:can|could|would|will) you (?:please )?|(?:i(?:'d| would) like (?:you )?to|i want (?:you )?to|i need (?:you )?to)\s+"
-    r"|(?:let me know|tell me|do you know)\s+(?=what|who|where|when|how|if|about)|the answer is\s+|i mean\s+|i said\s+)+",
+    r"|(?:can|could|would|will) you (?:please )?|(?:i(?:'d| would) like (?:you )?to|i want (?:you"
+    r" )?to|i need (?:you )?to)\s+"
+    r"|(?:let me know|tell me|do you know)\s+(?=what|who|where|when|how|if|about)|the answer is\s+|i"
+    r" mean\s+|i said\s+)+",
     re.IGNORECASE,
 )
 
@@ -41,9 +44,7 @@ def tickers(text: str) -> list[str]:
         word = match[1]
         shouted = word.isupper() and len(word) > 1 and word not in _NOT_TICKERS and text != text.upper()
         if (
-            word.upper() in known
-            and len(word) > 2
-            and word.casefold() not in _COMMON_WORDS
+            (word.upper() in known and len(word) > 2 and word.casefold() not in _COMMON_WORDS)
             or shouted
             or match[0][0] == "$"
         ):
@@ -51,15 +52,13 @@ def tickers(text: str) -> list[str]:
     return list(dict.fromkeys(ticker for _, ticker in sorted(found)))
 
 
-_COMMON_WORDS: Final = frozenset("ford visa shell zoom meta coke apple uber".split()) - {
+_COMMON_WORDS: Final = bag("ford visa shell zoom meta coke apple uber") - {
     "apple",
     "uber",
     "meta",
     "coke",
 }
-_NOT_TICKERS: Final = frozenset(
-    "OK USA UK US EU API AI PM AM TV PDF SQL URL USD EUR GBP VAD PCM CEO IT AND OR THE".split()
-)
+_NOT_TICKERS: Final = bag("OK USA UK US EU API AI PM AM TV PDF SQL URL USD EUR GBP VAD PCM CEO IT AND OR THE")
 
 
 def companies(text: str) -> list[str]:
@@ -150,8 +149,10 @@ _WISHED: Final = (
     (re.compile(r"\bwhere am i from\b", re.IGNORECASE), "origin"),
 )
 _MY: Final = re.compile(
-    r"\b(?:my|the value (?:of|for)|the key|under|recall|look up|fetch|retrieve|key)\s+(?:the\s+|my\s+|key\s+)?([\w' -]+?)"
-    r"(?:\s+(?:is|are|was|again|from (?:your |the )?memory|in (?:your |the )?memory|called|i told you|that i told you))*[?.!]*$",
+    r"\b(?:my|the value (?:of|for)|the key|under|recall|look up|fetch|retrieve|key)\s+(?:the\s+"
+    r"|my\s+|key\s+)?([\w' -]+?)"
+    r"(?:\s+(?:is|are|was|again|from (?:your |the )?memory|in (?:your |the )?memory|called|i told"
+    r" you|that i told you))*[?.!]*$",
     re.IGNORECASE,
 )
 
@@ -169,17 +170,20 @@ def wished_key(text: str) -> str | None:
 
 
 _SEARCH: Final = (
-    r"\b(?:search|look|browse|scan|google|check)\b(?:\s+(?:in|through|the|our|my|your|all|web|internet|online|documents?|docs|files|"
+    r"\b(?:search|look|browse|scan|google|check)\b(?:\s+(?:in|through|the|our|my|your|all|web"
+    r"|internet|online|documents?|docs|files|"
     r"folder|notes|handbook|manual|database|knowledge|base))*\s+for\s+(.+)",
     r"\b(?:look up|google|search)\s+(?:for\s+)?(.+)",
     r"\bsays?\s+(?:about|on|regarding)\s+(.+)",
-    r"\b(?:find|get|show)\s+(?:me\s+)?(?:out\s+)?(?:something|anything|everything|information|info|passages?|documents?|articles?|papers?|news)?"
+    r"\b(?:find|get|show)\s+(?:me\s+)?(?:out\s+)?(?:something|anything|everything|information|info"
+    r"|passages?|documents?|articles?|papers?|news)?"
     r"\s*(?:about|on|regarding|that mentions?|mentioning)\s+(.+)",
     r"\bfind\s+(?:me\s+)?(?:the\s+|an?\s+)?(.+)",
     r"\bnews\s+(?:about|on)\s+(.+)",
 )
 _SEARCH_TAIL: Final = re.compile(
-    r"\s+(?:in|on|from|inside|within)\s+(?:the|my|our|your)?\s*(?:documents?|docs|files|folder|web|internet|handbook|manual|notes|"
+    r"\s+(?:in|on|from|inside|within)\s+(?:the|my|our|your)?\s*(?:documents?|docs|files|folder|web"
+    r"|internet|handbook|manual|notes|"
     r"knowledge base|wiki|wikipedia|online|database)$|\s+online$",
     re.IGNORECASE,
 )
@@ -198,7 +202,8 @@ def queries(text: str) -> list[str]:
 
 _DATED: Final = r"(?:\b(?:on|at|for|by|until|from)\s+)?"
 _OBJECT: Final = re.compile(
-    r"\b(?:add|create|book|schedule|make|put|set up|plan|enter|remind me (?:to|about|of)|new|note|buy|order|play|start|complete|delete|"
+    r"\b(?:add|create|book|schedule|make|put|set up|plan|enter|remind me (?:to|about|of)|new|note"
+    r"|buy|order|play|start|complete|delete|"
     r"remove|cancel|finish|tick off)\s+(?:an?\s+|the\s+|my\s+|some\s+|new\s+|me\s+|up\s+)*(?P<what>.+?)"
     r"(?=\s+(?:(?:on)?to|in|from|on|off)\s+(?:the|my|our)\b|\s+(?:on|at|for|with|by|called|under)\b|\s*$)",
     re.IGNORECASE,
@@ -206,7 +211,7 @@ _OBJECT: Final = re.compile(
 
 
 def titles(text: str) -> list[str]:
-    """What something is called, or what is to be added: ``book a dentist appointment tomorrow`` -> dentist appointment."""
+    """What something is called, or what is to be added: ``book a table tomorrow`` -> table."""
     if words := quoted(text):
         return words
     if match := re.search(
@@ -240,7 +245,10 @@ def messages(text: str) -> list[str]:
 
 def persons(text: str) -> list[str]:
     """People: after *with*, *to*, *for*, *call*, *named*, or at the end of ``my name is``."""
-    verbs = r"\b(?:[Ww]ith|[Tt]o|[Ff]or|[Bb]y|[Ff]rom|[Cc]all|[Ii]nvite|[Nn]amed|[Aa]sk|[Tt]ell|[Cc]alled|name is|[Mm]essage|[Mm]ail|[Gg]reet|is)\s+"
+    verbs = (
+        r"\b(?:[Ww]ith|[Tt]o|[Ff]or|[Bb]y|[Ff]rom|[Cc]all|[Ii]nvite|[Nn]amed|[Aa]sk|[Tt]ell|[Cc]alled"
+        r"|name is|[Mm]essage|[Mm]ail|[Gg]reet|is)\s+"
+    )
     found = [
         match[1]
         for match in re.finditer(verbs + r"((?:(?:Dr|Mr|Mrs|Ms)\.?\s+)?[A-Z][\w'-]+(?:\s+[A-Z][\w'-]+)*)", text)
@@ -254,19 +262,24 @@ def persons(text: str) -> list[str]:
 
 
 _ROOMS: Final = (
-    "living room|bedroom|bathroom|kitchen|hall|hallway|office|study|garage|garden|basement|attic|dining room|nursery|guest room|"
+    "living room|bedroom|bathroom|kitchen|hall|hallway|office|study|garage|garden|basement|attic"
+    "|dining room|nursery|guest room|"
     "terrace|balcony|cellar|wohnzimmer|küche|schlafzimmer|bad|flur|salon|cuisine|chambre"
 )
 _DEVICES: Final = (
-    "lights?|lamps?|heating|heater|thermostat|radiator|tv|television|fan|blinds?|shutters?|curtains?|door|garage door|gate|radio|"
-    "speakers?|oven|coffee machine|dishwasher|washing machine|vacuum|air conditioning|ac|alarm|music|licht|lampe|heizung|lumière"
+    "lights?|lamps?|heating|heater|thermostat|radiator|tv|television|fan|blinds?|shutters?"
+    "|curtains?|door|garage door|gate|radio|"
+    "speakers?|oven|coffee machine|dishwasher|washing machine|vacuum|air conditioning|ac|alarm"
+    "|music|licht|lampe|heizung|lumière"
 )
 _COLOURS: Final = (
-    "red|green|blue|yellow|white|black|orange|purple|violet|pink|brown|grey|gray|turquoise|warm white|gold|silver|rot|grün|blau|gelb|"
+    "red|green|blue|yellow|white|black|orange|purple|violet|pink|brown|grey|gray|turquoise|warm"
+    " white|gold|silver|rot|grün|blau|gelb|"
     "rouge|vert|bleu|jaune"
 )
 _UNIT_NAMES: Final = (
-    "celsius|fahrenheit|kelvin|kilometers?|kilometres?|km|miles?|met(?:er|re)s?|feet|foot|inch(?:es)?|centimet(?:er|re)s?|cm|yards?|kilograms?|"
+    "celsius|fahrenheit|kelvin|kilometers?|kilometres?|km|miles?|met(?:er|re)s?|feet|foot"
+    "|inch(?:es)?|centimet(?:er|re)s?|cm|yards?|kilograms?|"
     "kilos?|kg|grams?|pounds?|ounces?|lit(?:er|re)s?|gallons?|hours?|minutes?|seconds?|metric|imperial"
 )
 
@@ -304,9 +317,12 @@ def expressions(text: str) -> list[str]:
 
 
 _OPERATORS: Final = (
-    (r"\bplus\b", "+"), (r"\bminus\b", "-"), (r"\b(?:times|multiplied by)\b|×|(?<=\d)\s*x\s*(?=\d)", "*"),
-    (r"\b(?:divided by|over)\b|÷", "/"), (r"\bto the power of\b", "**"),
-)  # fmt: skip
+    (r"\bplus\b", "+"),
+    (r"\bminus\b", "-"),
+    (r"\b(?:times|multiplied by)\b|×|(?<=\d)\s*x\s*(?=\d)", "*"),
+    (r"\b(?:divided by|over)\b|÷", "/"),
+    (r"\bto the power of\b", "**"),
+)
 
 
 def listed(text: str) -> list[str]:

@@ -1,7 +1,4 @@
-"""What instructions say about the form of an answer, as far as rules can keep to it: length, case, pirates, endings, language.
-
-Pure.
-"""
+"""What instructions say about the form of an answer, as far as rules can keep to it. Pure."""
 
 from __future__ import annotations
 
@@ -111,27 +108,73 @@ _COUNT: Final = r"((?:\w+[ -]){0,2}?\w+)"
 _RULES: Final[tuple[tuple[str, Callable[[re.Match[str]], Mapping[str, object]]], ...]] = (
     (r"\byour name is (?:now )?([A-Z][\w-]*|[\w-]+)", lambda m: {"name": m[1].strip(".")}),
     (r"\byou(?:'re| are) (?:called|named) ([\w-]+)", lambda m: {"name": m[1]}),
-    (r"\b(?:[Yy]ou are|[Yy]ou're|[Aa]ct as) ((?-i:[A-Z][a-z]+))(?=,|\.|;| (?:the|a|an|from|and)\b)", lambda m: {"name": m[1]}),
+    (
+        r"\b(?:[Yy]ou are|[Yy]ou're|[Aa]ct as) ((?-i:[A-Z][a-z]+))(?=,|\.|;| (?:the|a|an|from|and)\b)",
+        lambda m: {"name": m[1]},
+    ),
     (r"\bcall yourself ([\w-]+)", lambda m: {"name": m[1]}),
-    (r"\b(?:be (?:very )?(?:brief|concise|terse|short)|(?:answer|reply|respond)s? (?:very )?(?:briefly|concisely|shortly)|keep (?:it|your answers?|answers?|responses?) (?:very )?(?:short|brief))\b",
-     lambda m: {"sentences": 1}),
-    (rf"\bin (?:at most |no more than |up to |just |only |exactly |under )?{_COUNT} (?:short |brief |simple |complete )?sentences?\b", _sentences),
-    (rf"\b(?:at most|no more than|up to|maximum(?: of)?|max|exactly|only|not more than|within|use|with) {_COUNT} (?:short )?sentences?\b", _sentences),
-    (rf"\b(?:at most|no more than|up to|maximum(?: of)?|max|exactly|only|not more than|within|under|fewer than|less than|in(?: at most| under| no more than| fewer than| just| only)?) {_COUNT} words?\b",
-     _words),
-    (r"\b(?:in detail|detailed (?:answer|explanation)|at length|long (?:answer|explanation)|everything you know|as much as you can|thoroughly)\b", lambda m: {"long": True}),
+    (
+        r"\b(?:be (?:very )?(?:brief|concise|terse|short)|(?:answer|reply|respond)s? (?:very"
+        r" )?(?:briefly|concisely|shortly)|keep (?:it|your answers?|answers?|responses?) (?:very"
+        r" )?(?:short|brief))\b",
+        lambda m: {"sentences": 1},
+    ),
+    (
+        rf"\bin (?:at most |no more than |up to |just |only |exactly |under )?{_COUNT} (?:short |brief "
+        rf"|simple |complete )?sentences?\b",
+        _sentences,
+    ),
+    (
+        rf"\b(?:at most|no more than|up to|maximum(?: of)?|max|exactly|only|not more than|within|use"
+        rf"|with) {_COUNT} (?:short )?sentences?\b",
+        _sentences,
+    ),
+    (
+        rf"\b(?:at most|no more than|up to|maximum(?: of)?|max|exactly|only|not more than|within|under"
+        rf"|fewer than|less than|in(?: at most| under| no more than| fewer than| just| only)?) {_COUNT}"
+        rf" words?\b",
+        _words,
+    ),
+    (
+        r"\b(?:in detail|detailed (?:answer|explanation)|at length|long (?:answer|explanation)"
+        r"|everything you know|as much as you can|thoroughly)\b",
+        lambda m: {"long": True},
+    ),
     (r"\b(?:upper ?case|all caps|capital letters|capitals)\b", lambda m: {"case": "upper"}),
     (r"\b(?:lower ?case|small letters)\b(?! and underscores)", lambda m: {"case": "lower"}),
     (r"\bpirate\b", lambda m: {"pirate": True}),
-    (r"\b(?:always |must )?(?:end|finish|close) (?:(?:every|each|all|your|the|any)\s)*(?:answers?|repl(?:y|ies)|responses?|sentences?|messages?)?\s*(?:with|by saying)(?: the words?| the phrase)?:?\s+(.+)", _fixed("end")),
-    (r"\b(?:always |must )?(?:start|begin|open) (?:(?:every|each|all|your|the|any)\s)*(?:answers?|repl(?:y|ies)|responses?|sentences?|messages?)?\s*(?:with|by saying)(?: the words?| the phrase)?:?\s+(.+)", _fixed("start")),
-    (rf"\b(?:(?:speak|answer|reply|respond|talk|write|converse)(?: to \w+)?(?: only| always| exclusively)?(?: in)?(?: only)?|(?:only|always)(?: speak| use| in)?) ({'|'.join(SPOKEN)})\b",
-     lambda m: {"language": SPOKEN[m[1].casefold()]}),
-    (rf"^in ({'|'.join(SPOKEN)})[,:]|\bin ({'|'.join(SPOKEN)}) please\b", lambda m: {"language": SPOKEN[(m[1] or m[2]).casefold()]}),
-    (r"\b(?:speak|answer|reply|respond|talk)(?: only| always)?(?: in)?(?: only)? english\b", lambda m: {"language": ""}),
-    (r"\b(?:say|reply|respond|answer|output|speak)(?: back)?(?: to \w+| the user)?(?: with)?\s+(?:exactly|verbatim|word for word|nothing but|only with|only the words?)(?: this| these words| the words?| the following)?(?: sentence| text)?\s*:?\s+(.+)",
-     _fixed("exact")),
-)  # fmt: skip
+    (
+        r"\b(?:always |must )?(?:end|finish|close) (?:(?:every|each|all|your|the|any)\s)*(?:answers?"
+        r"|repl(?:y|ies)|responses?|sentences?|messages?)?\s*(?:with|by saying)(?: the words?| the"
+        r" phrase)?:?\s+(.+)",
+        _fixed("end"),
+    ),
+    (
+        r"\b(?:always |must )?(?:start|begin|open) (?:(?:every|each|all|your|the|any)\s)*(?:answers?"
+        r"|repl(?:y|ies)|responses?|sentences?|messages?)?\s*(?:with|by saying)(?: the words?| the"
+        r" phrase)?:?\s+(.+)",
+        _fixed("start"),
+    ),
+    (
+        rf"\b(?:(?:speak|answer|reply|respond|talk|write|converse)(?: to \w+)?(?: only| always|"
+        rf" exclusively)?(?: in)?(?: only)?|(?:only|always)(?: speak| use| in)?) ({'|'.join(SPOKEN)})\b",
+        lambda m: {"language": SPOKEN[m[1].casefold()]},
+    ),
+    (
+        rf"^in ({'|'.join(SPOKEN)})[,:]|\bin ({'|'.join(SPOKEN)}) please\b",
+        lambda m: {"language": SPOKEN[(m[1] or m[2]).casefold()]},
+    ),
+    (
+        r"\b(?:speak|answer|reply|respond|talk)(?: only| always)?(?: in)?(?: only)? english\b",
+        lambda m: {"language": ""},
+    ),
+    (
+        r"\b(?:say|reply|respond|answer|output|speak)(?: back)?(?: to \w+| the user)?(?:"
+        r" with)?\s+(?:exactly|verbatim|word for word|nothing but|only with|only the words?)(?: this|"
+        r" these words| the words?| the following)?(?: sentence| text)?\s*:?\s+(.+)",
+        _fixed("exact"),
+    ),
+)
 
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?…])[\"”’]?\s+(?=[A-Z0-9“\"])")
 
@@ -150,9 +193,16 @@ def _shortened(text: str, sentences: int | None, words: int | None) -> str:
 
 
 _PIRATE_WORDS: Final = (
-    (r"\b(?:hello|hi)\b", "ahoy"), (r"\bfriend\b", "matey"), (r"\byour\b", "yer"), (r"\byou are\b", "ye be"), (r"\byou\b", "ye"), (r"\bmy\b", "me"),
-    (r"\b(?:am|is|are)\b", "be"), (r"\byes\b", "aye"), (r"\bthe\b(?! \d)", "th'"),
-)  # fmt: skip
+    (r"\b(?:hello|hi)\b", "ahoy"),
+    (r"\bfriend\b", "matey"),
+    (r"\byour\b", "yer"),
+    (r"\byou are\b", "ye be"),
+    (r"\byou\b", "ye"),
+    (r"\bmy\b", "me"),
+    (r"\b(?:am|is|are)\b", "be"),
+    (r"\byes\b", "aye"),
+    (r"\bthe\b(?! \d)", "th'"),
+)
 
 
 def _pirate(text: str) -> str:

@@ -6,25 +6,34 @@ import re
 from typing import Final
 
 from rtnb.local.brains.english import FILLER, dates, times, title
+from rtnb.local.brains.tables import bag
 from rtnb.local.brains.world import CAPITALS, CITIES, CURRENCIES, LANGUAGES
 
 __all__ = ["is_known", "places", "position"]
 
-_PREPOSITIONS: Final = frozenset(
-    "in for at near around from to of over nach von für aus pour à en au vers de between".split()
+_PREPOSITIONS: Final = bag("in for at near around from to of over nach von für aus pour à en au vers de between")
+_INNER: Final = bag("of de la le del upon am an der sur les los san st")
+_NOT_PLACES: Final = (
+    bag(
+        "general detail details total short brief celsius fahrenheit kelvin degrees words word sentence"
+        " sentences upper lower caps capitals"
+        " case memory mind home here there bed town city kilometers kilometres miles percent minutes"
+        " hours days weeks seconds fact order"
+        " addition stock stocks share shares price weather forecast temperature sum today's tomorrow's"
+        " sure example free advance"
+        " least most once first last next morning afternoon evening noon midnight lunch dinner work"
+        " school someone something anything"
+        " documents docs handbook manual kitchen office bedroom bathroom garage garden room"
+    )
+    | frozenset(LANGUAGES)
+    | frozenset(CURRENCIES)
 )
-_INNER: Final = frozenset("of de la le del upon am an der sur les los san st".split())
-_NOT_PLACES: Final = frozenset(
-    "general detail details total short brief celsius fahrenheit kelvin degrees words word sentence sentences upper lower caps capitals"
-    " case memory mind home here there bed town city kilometers kilometres miles percent minutes hours days weeks seconds fact order"
-    " addition stock stocks share shares price weather forecast temperature sum today's tomorrow's sure example free advance"
-    " least most once first last next morning afternoon evening noon midnight lunch dinner work school someone something anything"
-    " documents docs handbook manual kitchen office bedroom bathroom garage garden room".split()
-) | frozenset(LANGUAGES) | frozenset(CURRENCIES)  # fmt: skip
-_REGIONS: Final = frozenset(
-    "alabama alaska arizona california colorado florida georgia hawaii illinois indiana kansas maine maryland massachusetts"
-    " michigan minnesota missouri montana nevada ohio oregon pennsylvania tennessee texas utah virginia washington bavaria ontario"
-    " quebec usa uk england scotland wales germany france".split()
+_REGIONS: Final = bag(
+    "alabama alaska arizona california colorado florida georgia hawaii illinois indiana kansas"
+    " maine maryland massachusetts"
+    " michigan minnesota missouri montana nevada ohio oregon pennsylvania tennessee texas utah"
+    " virginia washington bavaria ontario"
+    " quebec usa uk england scotland wales germany france"
 )
 _COUNTRIES: Final = {name.casefold().removeprefix("the "): name for name in CAPITALS}
 
@@ -151,8 +160,9 @@ def _phrase_end(tokens: list[re.Match[str]], at: int) -> int:
     return end
 
 
-_STOPS: Final = frozenset(
-    "using currently please again instead tonight today tomorrow show add plus minus times turn play search remember set call"
+_STOPS: Final = bag(
+    "using currently please again instead tonight today tomorrow show add plus minus times turn"
+    " play search remember set call"
     " compare compared versus vs because while during before after since until per each every both"
-    " going looking weather rain snow look say explain repeat open start stop book find send be".split()
+    " going looking weather rain snow look say explain repeat open start stop book find send be"
 )

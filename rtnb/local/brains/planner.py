@@ -11,14 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from rtnb.local.brains.asking import answer_for, placeholder, question
 from rtnb.local.brains.choose import ENOUGH, SURE, Choice, asks_or_tells, choose
 from rtnb.local.brains.context import Called, Context, Said
 from rtnb.local.brains.english import bare, clauses, numbers
 from rtnb.local.brains.recall import facts_of
 from rtnb.local.brains.results import number_of
 from rtnb.local.brains.schema import Param, Tool
-from rtnb.local.brains.slots import Path, answer_for, fill, nested, placeholder, question
+from rtnb.local.brains.slots import Path, fill, nested
 from rtnb.local.brains.synonyms import concepts
+from rtnb.local.brains.tables import bag
 
 __all__ = ["Plan", "Planned", "chained", "plan"]
 
@@ -55,11 +57,13 @@ _DROP: Final = re.compile(
     r"^(?:never ?mind|forget (?:it|that)|cancel(?: that| it)?|stop|nothing|no|none|leave it|skip it)\b", re.IGNORECASE
 )
 _FOLLOWS: Final = re.compile(
-    r"^(?:and|or|how about|what about|now|same(?: thing)?|also|then|plus|minus|but|ok(?:ay)?|in|for|at)\b[\s,]*(?:and\b|how about\b|what about\b|now\b|then\b|for\b|in\b|the same\b|also\b|\s|,)*",
+    r"^(?:and|or|how about|what about|now|same(?: thing)?|also|then|plus|minus|but|ok(?:ay)?|in|for"
+    r"|at)\b[\s,]*(?:and\b|how about\b|what about\b|now\b|then\b|for\b|in\b|the same\b|also\b|\s|,)*",
     re.IGNORECASE,
 )
 _JOINED: Final = re.compile(
-    r"\s*,?\s+and\s+(?=(?:please |also )*(?:what|what's|how|who|where|when|is|are|add|turn|switch|set|tell|remember|remind|book|search|find|look|"
+    r"\s*,?\s+and\s+(?=(?:please |also )*(?:what|what's|how|who|where|when|is|are|add|turn|switch"
+    r"|set|tell|remember|remind|book|search|find|look|"
     r"calculate|compute|give|get|show|play|send|open|close|dim|lock|unlock|the (?:weather|price|stock|time|sum))\b)",
     re.IGNORECASE,
 )
@@ -251,7 +255,7 @@ def _answered(context: Context, tools: Sequence[Tool], pending: Plan, text: str,
     return given or (None if has_answer or best.score >= ENOUGH else pending)
 
 
-_PRONOUNS: Final = frozenset("you that it me this him her them us yourself your mine".split())
+_PRONOUNS: Final = bag("you that it me this him her them us yourself your mine")
 
 
 def _follow_up(context: Context, tools: Sequence[Tool], text: str, has_answer: bool) -> Plan | None:
@@ -316,7 +320,7 @@ def _continued_sum(tool: Tool, last: Called, text: str) -> Plan | None:
 
 
 def chained(context: Context, tools: Sequence[Tool]) -> Planned | None:
-    """The next call of a sum of three or more numbers with a tool that adds two: the result so far and the next number."""
+    """The next call of a sum of three or more numbers with a tool that adds two: the result and the next number."""
     last, fresh = context.last, context.fresh
     if last is None or len(fresh) != 1 or len(clauses(last.text)) > 1:
         return None

@@ -150,8 +150,10 @@ def _answer(text: str, context: Context, company: Company, manners: Manners) -> 
 
 
 _FORM: Final = re.compile(
-    r"[\s,]*\b(?:in|with|using) (?:at most |no more than |only |just |under |exactly )?(?:\w+ ){1,2}(?:sentences?|words?)\b"
-    r"|[\s,]*\b(?:in|using) (?:upper case|uppercase|capitals|capital letters|lower case|detail)\b|[\s,]*\blike a pirate\b|[\s,]*\bbriefly\b",
+    r"[\s,]*\b(?:in|with|using) (?:at most |no more than |only |just |under |exactly )?(?:\w+"
+    r" ){1,2}(?:sentences?|words?)\b"
+    r"|[\s,]*\b(?:in|using) (?:upper case|uppercase|capitals|capital letters|lower case|detail)\b"
+    r"|[\s,]*\blike a pirate\b|[\s,]*\bbriefly\b",
     re.IGNORECASE,
 )
 
@@ -176,7 +178,10 @@ def _exact(manners: Manners) -> str:
 def _pictures(count: int) -> str:
     if not count:
         return ""
-    return f"I have received {'a picture' if count == 1 else f'{count} pictures'}, but I am a set of rules and cannot see what is in it."
+    return (
+        f"I have received {'a picture' if count == 1 else f'{count} pictures'}, but I am a set of rules"
+        f" and cannot see what is in it."
+    )
 
 
 _RESULT: Final = re.compile(
@@ -193,13 +198,14 @@ def _arrived(context: Context) -> Called | None:
 
 
 def _nothing_asked(context: Context) -> bool:
-    """Whether the user's words are all answered, or there are none: then the instructions may hold a wish of their own."""
+    """Whether all the user's words are answered, or there are none: then the instructions may hold a wish."""
     messages = context.messages
     return not messages or messages[-1].role == "assistant"
 
 
 _DIRECTIVE: Final = re.compile(
-    r"^(?:please |now |then |first,? )*(?:say|greet|tell|explain|welcome|count|repeat|introduce|sing|ask|describe|what|who|how|name|spell|give|add|use|call|get|check|remember|answer)\b",
+    r"^(?:please |now |then |first,? )*(?:say|greet|tell|explain|welcome|count|repeat|introduce|sing"
+    r"|ask|describe|what|who|how|name|spell|give|add|use|call|get|check|remember|answer)\b",
     re.IGNORECASE,
 )
 

@@ -134,10 +134,22 @@ def _how_many(context: Context) -> str:
 
 
 _ASKED: Final = (
-    (r"\bwhat (?:did|have) i (?:just |last )?(?:say|said|ask|asked)\b|\bmy (?:last|previous) (?:question|sentence|message)\b", _just_said),
+    (
+        r"\bwhat (?:did|have) i (?:just |last )?(?:say|said|ask|asked)\b|\bmy (?:last|previous)"
+        r" (?:question|sentence|message)\b",
+        _just_said,
+    ),
     (r"\bwhat was the last thing i\b|\brepeat what i (?:just )?said\b", _just_said),
-    (r"\b(?:my|the) (?:very )?first (?:question|sentence|message)\b|\bwhat did i (?:ask|say) first\b|\bfirst thing i\b", _first),
-    (r"\bwhat (?:did|have) you (?:just )?(?:say|said)\b|^(?:please )?(?:repeat that|say that again|say it again|repeat|come again|pardon|once more|again)(?: please)?$", _own_words),
+    (
+        r"\b(?:my|the) (?:very )?first (?:question|sentence|message)\b|\bwhat did i (?:ask|say) first\b"
+        r"|\bfirst thing i\b",
+        _first,
+    ),
+    (
+        r"\bwhat (?:did|have) you (?:just )?(?:say|said)\b|^(?:please )?(?:repeat that|say that again"
+        r"|say it again|repeat|come again|pardon|once more|again)(?: please)?$",
+        _own_words,
+    ),
     (r"\byour (?:last|previous) (?:answer|sentence|reply)\b|^(?:can|could) you repeat(?: that| it)?\b", _own_words),
     (r"\bhow many (?:questions|things|messages)\b.*\b(?:i|we)\b", _how_many),
-)  # fmt: skip
+)

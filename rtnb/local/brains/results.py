@@ -9,15 +9,18 @@ from typing import Any, Final
 
 from rtnb.local.brains.context import Called
 from rtnb.local.brains.english import name_words, number_text
+from rtnb.local.brains.tables import bag
 
 __all__ = ["number_of", "tell", "tell_all"]
 
 _UNDER_WAY: Final = re.compile(
-    r"\b(?:under ?way|in the background|background|pending|in[ _]progress|running|queued|started|still working|scheduled|accepted)\b",
+    r"\b(?:under ?way|in the background|background|pending|in[ _]progress|running|queued|started"
+    r"|still working|scheduled|accepted)\b",
     re.IGNORECASE,
 )
 _FAILED: Final = re.compile(
-    r"^\W*(?:error|failed|failure|exception|traceback|could not|cannot|can't|unable|timed? ?out|timeout|invalid|denied|refused|no such"
+    r"^\W*(?:error|failed|failure|exception|traceback|could not|cannot|can't|unable|timed? ?out"
+    r"|timeout|invalid|denied|refused|no such"
     r"|unknown tool|[A-Z]\w*(?:Error|Exception)\b|not (?:found|allowed|permitted|available))",
     re.IGNORECASE,
 )
@@ -113,15 +116,41 @@ def _is_under_way(value: Any) -> bool:
 
 
 _VERBS: Final = {
-    "get": "get", "fetch": "get", "read": "read", "recall": "recall", "set": "set", "save": "save", "store": "store",
-    "calculate": "calculate", "compute": "compute", "search": "search", "query": "query", "find": "find", "send": "send",
-    "add": "add", "create": "create", "book": "book", "list": "list", "show": "show", "delete": "delete", "remove": "remove",
-    "turn": "turn", "switch": "switch", "play": "play", "convert": "convert", "translate": "translate", "check": "check",
-    "update": "update", "remember": "remember", "look": "look", "open": "open", "close": "close", "start": "start", "stop": "stop",
-}  # fmt: skip
-_SINGULAR_GET: Final = frozenset(
-    "get fetch calculate compute read recall query find show list check set convert".split()
-)
+    "get": "get",
+    "fetch": "get",
+    "read": "read",
+    "recall": "recall",
+    "set": "set",
+    "save": "save",
+    "store": "store",
+    "calculate": "calculate",
+    "compute": "compute",
+    "search": "search",
+    "query": "query",
+    "find": "find",
+    "send": "send",
+    "add": "add",
+    "create": "create",
+    "book": "book",
+    "list": "list",
+    "show": "show",
+    "delete": "delete",
+    "remove": "remove",
+    "turn": "turn",
+    "switch": "switch",
+    "play": "play",
+    "convert": "convert",
+    "translate": "translate",
+    "check": "check",
+    "update": "update",
+    "remember": "remember",
+    "look": "look",
+    "open": "open",
+    "close": "close",
+    "start": "start",
+    "stop": "stop",
+}
+_SINGULAR_GET: Final = bag("get fetch calculate compute read recall query find show list check set convert")
 
 
 def _deed(call: Called) -> str:
@@ -158,7 +187,7 @@ def _subject(call: Called) -> str:
 _PLACES: Final = ("location", "city", "place", "town", "name", "ort", "stadt", "ville", "label")
 _NOTES: Final = ("note", "notes", "notice", "hint", "warning", "label_note", "disclaimer")
 _SOURCE: Final = ("source", "recorded", "sample", "simulated")
-_SILENT: Final = frozenset("ok success id ids lat lng lon latitude longitude status_code units unit".split())
+_SILENT: Final = bag("ok success id ids lat lng lon latitude longitude status_code units unit")
 _MAIN: Final = ("answer", "result", "message", "text", "summary", "output")
 
 

@@ -140,9 +140,17 @@ def _type_of(schema: Mapping[str, Any]) -> str:
 _NAMES: Final = (
     ("latitude", r"lat|latitude|breitengrad|breite"),
     ("longitude", r"lng|lon|long|longitude|längengrad|länge"),
-    ("place_from", r"origin|departure|from (?:city|airport|station|place|location|address)|startort|abfahrtsort|abflugort|départ"),
+    (
+        "place_from",
+        r"origin|departure|from (?:city|airport|station|place|location|address)|startort|abfahrtsort"
+        r"|abflugort|départ",
+    ),
     ("place_to", r"destination|dest|to (?:city|airport|station|place|location|address)|zielort|ziel|arrivée"),
-    ("place", r"location|city|town|place|country|region|address|ort|stadt|stadtname|ortsname|standort|land|ville|lieu|endroit|adresse"),
+    (
+        "place",
+        r"location|city|town|place|country|region|address|ort|stadt|stadtname|ortsname|standort|land"
+        r"|ville|lieu|endroit|adresse",
+    ),
     ("ticker", r"ticker|symbol|stock|tickersymbol|kürzel|aktie"),
     ("company", r"company|firm|organi[sz]ation|firma|unternehmen|entreprise|société"),
     ("sql", r"sql|statement"),
@@ -166,13 +174,25 @@ _NAMES: Final = (
     ("time", r"time|hour|uhrzeit|zeit|heure"),
     ("duration", r"duration|dauer|durée"),
     ("id", r"id|number|code|reference|nummer|bestellnummer|numéro|tracking"),
-    ("query", r"query|q|question|search|search ?terms?|terms?|keywords?|topic|phrase|suche|suchbegriff|suchtext|frage|thema|stichwort|requête|recherche|sujet"),
-    ("person", r"person|name|recipient|contact|attendees?|guests?|customer|who|nom|prénom|empfänger|kunde|teilnehmer|destinataire|to"),
+    (
+        "query",
+        r"query|q|question|search|search ?terms?|terms?|keywords?|topic|phrase|suche|suchbegriff"
+        r"|suchtext|frage|thema|stichwort|requête|recherche|sujet",
+    ),
+    (
+        "person",
+        r"person|name|recipient|contact|attendees?|guests?|customer|who|nom|prénom|empfänger|kunde"
+        r"|teilnehmer|destinataire|to",
+    ),
     ("message", r"message|text|body|content|prompt|nachricht|inhalt|texte|contenu|corps"),
-    ("title", r"title|subject|summary|event|song|track|album|movie|film|book|game|product|dish|recipe|label|tasks?|items?|todo|titel|betreff|aufgabe|artikel|titre|tâche|article|reminder|note"),
+    (
+        "title",
+        r"title|subject|summary|event|song|track|album|movie|film|book|game|product|dish|recipe|label"
+        r"|tasks?|items?|todo|titel|betreff|aufgabe|artikel|titre|tâche|article|reminder|note",
+    ),
     ("state", r"state|status|action|mode|command|power|zustand|état"),
     ("device", r"light|heater|heating|licht|heizung"),
-)  # fmt: skip
+)
 
 _FORMATS: Final = {"date": "date", "time": "time", "date-time": "datetime", "email": "email", "uri": "url"}
 

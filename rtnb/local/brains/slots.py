@@ -12,25 +12,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from rtnb.local.brains.english import bare, name_words, numbers, number_text, quoted, snake, stem, stems, title
+from rtnb.local.brains.allowed import chosen, truth
+from rtnb.local.brains.english import name_words, number_text, numbers, quoted, snake, stem
 from rtnb.local.brains.finders import FINDERS, fact, listed, polite_stripped, wished_key
 from rtnb.local.brains.places import position
 from rtnb.local.brains.schema import Param, Tool
 from rtnb.local.brains.sql import sql_for
+from rtnb.local.brains.tables import bag
 from rtnb.local.brains.world import LANGUAGES
 
-__all__ = ["Filled", "Path", "answer_for", "fill", "nested", "placeholder", "question"]
+__all__ = ["Filled", "Path", "fill", "nested"]
 
 Path = tuple[str, ...]
 """Where a value goes: one name, or several for a nested object."""
 
-_TYPED: Final = frozenset(
-    "place place_from place_to ticker company latitude longitude language currency email url expression date datetime time id"
-    " device room person zodiac".split()
+_TYPED: Final = bag(
+    "place place_from place_to ticker company latitude longitude language currency email url"
+    " expression date datetime time id"
+    " device room person zodiac"
 )
 """Kinds whose presence in an utterance tells something about which tool is meant."""
 
-_COUNTS: Final = frozenset("limit count max maximum top k n page offset results".split())
+_COUNTS: Final = bag("limit count max maximum top k n page offset results")
 """Numbers that nobody means by saying a number alone."""
 
 
@@ -193,12 +196,12 @@ def _one(
     """Find the value of one parameter that is no plain number."""
     put = filled.values
     if param.choices:
-        chosen = _chosen(param, text)
-        if chosen:
-            put[param.path] = chosen if param.type == "array" else chosen[0]
+        values = chosen(param, text)
+        if values:
+            put[param.path] = values if param.type == "array" else values[0]
             filled.evidence += 0.7
     elif param.type == "boolean":
-        if (value := _truth(param, text)) is not None:
+        if (value := truth(param, text)) is not None:
             put[param.path] = value
             filled.evidence += 0.3
     elif param.kind in {"latitude", "longitude"}:
@@ -285,7 +288,7 @@ def _named(param: Param, text: str) -> str | None:
 
 
 def _loose(tool: Tool, param: Param, text: str) -> list[str]:
-    """For a string of no known kind: quoted words, or what follows *for*, *of*, *about* when it is the only one wanted."""
+    """For a string of no known kind: quoted words; what follows *for*, *of*, *about* when nothing else is wanted."""
     if words := quoted(text):
         return words
     alone = [each for each in tool.params if each.required and each.type in {"string", ""}] == [param]
@@ -313,91 +316,6 @@ def _written(param: Param, value: str) -> str:
     return value
 
 
-_SAME: Final = {
-    "celsius": "celsius centigrade c metric",
-    "c": "celsius centigrade metric",
-    "metric": "metric celsius kilometers kilometres",
-    "fahrenheit": "fahrenheit f imperial",
-    "f": "fahrenheit imperial",
-    "imperial": "imperial fahrenheit miles",
-    "add": "add plus sum addition",
-    "subtract": "subtract minus difference",
-    "multiply": "multiply times multiplied product",
-    "divide": "divide divided over",
-    "+": "add plus sum addition",
-    "-": "subtract minus difference",
-    "*": "multiply times multiplied product",
-    "/": "divide divided over",
-    "on": "on an ein",
-    "off": "off aus",
-    "lock": "lock locked",
-    "unlock": "unlock unlocked",
-    "open": "open opened",
-    "close": "close closed shut",
-    "true": "yes true on",
-    "false": "no false off",
-    "high": "high urgent important",
-}
-_OPERATOR_SIGNS: Final = (("+", "plus"), ("×", "times"), ("*", "times"), ("÷", "divided"), ("/", "divided"))
-
-
-def _chosen(param: Param, text: str) -> list[Any]:
-    """The allowed values that are named, in the order of the text."""
-    spoken = bare(text)
-    for sign, word in _OPERATOR_SIGNS:
-        spoken = re.sub(rf"(?<=[\d\s]){re.escape(sign)}(?=[\s\d])", f" {word} ", spoken)
-    spoken = re.sub(r"(?<=\d)\s+-\s+(?=\d)|(?<=\d)-(?=\d)", " minus ", spoken)
-    said = spoken.split()
-    stemmed = [stem(word) for word in said]
-    found: list[tuple[int, int, Any]] = []
-    for place, choice in enumerate(param.choices):
-        words = name_words(str(choice)) or [str(choice)]
-        key = " ".join(words)
-        if (at := _run_at([stem(word) for word in words], stemmed)) is not None and (len(key) > 1 or key.isdigit()):
-            found.append((at, place, choice))
-            continue
-        marks = [said.index(word) for word in _SAME.get(key, "").split() if word in said]
-        if marks:
-            found.append((min(marks), place, choice))
-    if not found and all(isinstance(choice, str) for choice in param.choices):
-        found = [
-            (0, place, choice)
-            for place, choice in enumerate(param.choices)
-            if set(stems(" ".join(name_words(choice)))) & set(stems(text))
-        ]
-    return [choice for _, _, choice in sorted(found, key=lambda row: row[:2])]
-
-
-def _run_at(wanted: list[str], said: list[str]) -> int | None:
-    return next((at for at in range(len(said) - len(wanted) + 1) if said[at : at + len(wanted)] == wanted), None)
-
-
-_NO: Final = r"\b(?:not|no|without|don't|do not|disable|deactivate|never|isn't)\b"
-
-
-def _truth(param: Param, text: str) -> bool | None:
-    """Yes, no, or nothing said about it."""
-    spoken = bare(text)
-    own = [
-        word
-        for word in param.words
-        if word not in {"is", "include", "with", "use", "enable", "should", "has", "on", "state"}
-    ]
-    mentioned = own and all(any(stem(word) == stem(each) for each in spoken.split()) for word in own)
-    if mentioned:
-        return not re.search(rf"{_NO}(?:\s+\w+){{0,3}}\s+{re.escape(own[0][:4])}", spoken)
-    if {"on", "enabled", "enable", "power", "state", "active", "activate", "value", "an", "ein", "allumé"} & set(
-        param.words
-    ):
-        if re.search(r"\b(?:off|disable|deactivate|aus|éteins)\b", spoken):
-            return False
-        if re.search(r"\b(?:on|enable|activate|ein|allume|dim|set)\b", spoken):
-            return True
-    if re.fullmatch(r"(?:yes|yeah|yep|sure|true|of course|ja|oui)(?: please)?", spoken):
-        return True
-    return False if re.fullmatch(r"(?:no|nope|false|nein|non)(?: thanks| thank you)?", spoken) else None
-
-
 def _keyed(tool: Tool, param: Param, text: str, filled: Filled, keys: Sequence[str]) -> None:
     stated = fact(text)
     if stated and any(each.kind == "value" for each in tool.params):
@@ -416,74 +334,6 @@ def _known_key(key: str, keys: Sequence[str]) -> str:
         if have and (have == wanted or (have & wanted and (have < wanted or wanted < have))):
             return old
     return snake(key)
-
-
-_QUESTIONS: Final = {
-    "place": "Which city?",
-    "place_from": "From which city?",
-    "place_to": "To which city?",
-    "latitude": "Which city? I know only where the larger ones lie.",
-    "longitude": "Which city? I know only where the larger ones lie.",
-    "ticker": "Which company or ticker symbol?",
-    "company": "Which company?",
-    "key": "What is it called?",
-    "value": "What should I store?",
-    "query": "What should I look for?",
-    "sql": "What would you like to know from the table?",
-    "date": "On which day?",
-    "time": "At what time?",
-    "datetime": "When?",
-    "person": "Who?",
-    "message": "What should the message say?",
-    "title": "What is it about?",
-    "language": "Into which language?",
-    "room": "In which room?",
-    "device": "Which device?",
-    "colour": "Which colour?",
-    "email": "Which email address?",
-    "expression": "What should I calculate?",
-}
-
-
-def question(param: Param) -> str:
-    """What to ask when `param` has no value."""
-    words = " ".join(param.words) or "value"
-    if param.choices:
-        choices = [str(choice).replace("_", " ") for choice in param.choices]
-        listing = f"{', '.join(choices[:-1])} or {choices[-1]}" if len(choices) > 1 else choices[0]
-        return f"Which {words}: {listing}?"
-    if param.type == "boolean":
-        return f"Yes or no: {words}?"
-    if param.type in {"number", "integer"} and param.kind not in {"latitude", "longitude"}:
-        return f"Which number is {words}?" if len(words) < 3 else f"What is the {words}? Please give me a number."
-    return _QUESTIONS.get(param.kind, f"What is the {words}?")
-
-
-def answer_for(tool: Tool, param: Param, text: str, *, facts: Mapping[str, str] | None = None) -> Any | None:
-    """The value of `param` in the user's answer to its `question`; ``None`` when there is none in it."""
-    found = fill(Tool(tool.name, tool.description, (param,), tool.words), text, facts=facts)
-    if found.values.get(param.path) is not None:
-        return found.values[param.path]
-    rest = polite_stripped(text)
-    rest = re.sub(r"^(?:in|at|for|to|from|on|of|it is|it's|its|that is|that's|the)\s+", "", rest, flags=re.IGNORECASE)
-    if not rest or param.choices or param.type not in {"string", ""} or param.kind in {"latitude", "longitude", "sql"}:
-        return None
-    if param.kind == "ticker":
-        return rest.upper() if re.fullmatch(r"[A-Za-z.]{1,6}", rest) else None
-    if param.kind in {"place", "place_from", "place_to", "person", "company"}:
-        return title(rest)
-    return snake(re.sub(r"^my\s+", "", rest)) if param.kind == "key" else rest
-
-
-def placeholder(param: Param) -> Any:
-    """A value of the right type, for a call that was demanded without words to fill it."""
-    if param.choices:
-        return [param.choices[0]] if param.type == "array" else param.choices[0]
-    if example := re.search(r"(?:e\.g\.,?|for example,?|such as|like)\s+['\"]?([^'\".;)]+)", param.text):
-        if param.type in {"string", ""}:
-            return example[1].strip()
-    empty: dict[str, Any] = {"number": 0, "integer": 0, "boolean": False, "array": [], "object": {}}
-    return empty.get(param.type, "")
 
 
 def _member_type(param: Param) -> str:

@@ -61,7 +61,8 @@ def small_talk(text: str, company: Company) -> Answer | None:
 def _repeat(text: str) -> str | None:
     """What is to be repeated, as it was written."""
     match = re.match(
-        r"(?:(?:please|can you|could you|will you|now|and)[, ]+)*(?:repeat after me(?:, please)?|repeat (?:the (?:words?|sentence|following)|this)|"
+        r"(?:(?:please|can you|could you|will you|now|and)[, ]+)*(?:repeat after me(?:, please)?"
+        r"|repeat (?:the (?:words?|sentence|following)|this)|"
         r"say (?:the (?:words?|following)|this|exactly|after me)|repeat|say)\s*[:,]?\s+(.+)$",
         plain(text),
         re.IGNORECASE,
@@ -97,7 +98,8 @@ def _abilities(match: re.Match[str], company: Company) -> str:
     )
     return (
         "I can explain the words of the lessons, reckon, count, tell jokes and a story, and remember what you told me."
-        f"{listing} I am the practice brain, a set of rules and no language model; {WHO.split('. ', 1)[1][0].lower()}{WHO.split('. ', 1)[1][1:]}"
+        f"{listing} I am the practice brain, a set of rules and no language model;"
+        f" {WHO.split('. ', 1)[1][0].lower()}{WHO.split('. ', 1)[1][1:]}"
     )
 
 
@@ -166,7 +168,8 @@ _POEM: Final = (
 _SPEECH: Final = (
     "I will talk for a while, so that you can interrupt me."
     " A spoken answer is made of words, and the words are made of sound, twenty-four thousand numbers for every second."
-    " The sound arrives faster than it can be played, so most of what I have said so far is still waiting in your player."
+    " The sound arrives faster than it can be played, so most of what I have said so far is still"
+    " waiting in your player."
     " If you begin to speak now, three things should happen, one after another."
     " First the loudspeaker falls silent, because nothing is more annoying than a machine that talks over you."
     " Then the response is cancelled, so that no more words are made in vain."
@@ -184,7 +187,10 @@ def _spell(match: re.Match[str], company: Company) -> str:
 def _needs_tool(match: re.Match[str], company: Company) -> str:
     subject = next(name for name, pattern in _OUTSIDE if re.search(pattern, match.string))
     if company.tools:
-        return f"None of the declared tools tells me about {subject}, and by myself I do not know. Declare one that does, and I will call it."
+        return (
+            f"None of the declared tools tells me about {subject}, and by myself I do not know. Declare"
+            f" one that does, and I will call it."
+        )
     return f"By myself I know nothing about {subject}. Declare a tool for it, and I will call it."
 
 
@@ -201,37 +207,123 @@ _CLOCK: Final = (
 _END: Final = r"(?: there| everyone| everybody| again| friend| assistant| computer| practice brain| world| to you)*$"
 
 _RULES: Final[tuple[tuple[str, str, str | Callable[[re.Match[str], Company], str | None]], ...]] = (
-    ("greeting", rf"^(?:oh )?(hello|hi|hey|good morning|good evening|good afternoon|greetings|howdy|welcome|say (?:hello|hi)|greet)\b(?: hello| hi)?{_END}", _greet),
+    (
+        "greeting",
+        rf"^(?:oh )?(hello|hi|hey|good morning|good evening|good afternoon|greetings|howdy|welcome|say"
+        rf" (?:hello|hi)|greet)\b(?: hello| hi)?{_END}",
+        _greet,
+    ),
     ("greeting", r"^(?:please )?(?:greet|welcome|say (?:hello|hi) to)\b()", _greet),
-    ("how_are_you", r"\bhow (?:are|'re) you\b|\bhow do you do\b|\bhow is it going\b|\bhow's it going\b|\bwhat's up\b", "I am well, thank you: all my rules are in order. And you?"),
+    (
+        "how_are_you",
+        r"\bhow (?:are|'re) you\b|\bhow do you do\b|\bhow is it going\b|\bhow's it going\b|\bwhat's up\b",
+        "I am well, thank you: all my rules are in order. And you?",
+    ),
     ("thanks", r"^(?:ok |okay |great |perfect |good )*(?:thanks|thank you|many thanks|cheers)\b", "You are welcome."),
-    ("bye", r"^(?:ok |okay )*(?:bye|good ?bye|see you|good night|farewell|that is all|that's all)\b", "Goodbye! It was good to talk to you."),
-    ("name", r"\b(?:what|who)(?:'s| is| was)? (?:your name|you called)\b|\bwhat are you called\b|\bwhat is your name\b|\bwhat should i call you\b|\bdo you have a name\b|\bwhats your name\b|\btell me your name\b", _name),
-    ("who", r"\b(?:who|what) (?:are|r) you\b|\bwho am i (?:talking|speaking) (?:to|with)\b|\bare you (?:an? |the )?(?:real|human|person|robot|bot|machine|ai|language model|llm|model|chat ?gpt|gpt|computer|practice brain)\b|\bintroduce yourself\b|\bwhat (?:model|brain|kind of (?:model|brain))\b|\btell me about yourself\b|\bwho (?:made|built) you\b|\bpractice brain\b", _who),
-    ("help", r"\bwhat can (?:you do|i (?:ask|say|do|try))\b|^help\b|\bwhat do you (?:do|know)$|\bhow can you help\b|\bwhat are (?:you able|your abilities)\b|\bwhat tools\b|\bwhich tools\b", _abilities),
-    ("help", r"\bhow (?:do|can) i (?:get|use|connect|have) (?:a )?(?:real|better|proper|language) (?:model|brain|one)\b|\breal (?:language )?model\b", WHO),
+    (
+        "bye",
+        r"^(?:ok |okay )*(?:bye|good ?bye|see you|good night|farewell|that is all|that's all)\b",
+        "Goodbye! It was good to talk to you.",
+    ),
+    (
+        "name",
+        r"\b(?:what|who)(?:'s| is| was)? (?:your name|you called)\b|\bwhat are you called\b|\bwhat is"
+        r" your name\b|\bwhat should i call you\b|\bdo you have a name\b|\bwhats your name\b|\btell me"
+        r" your name\b",
+        _name,
+    ),
+    (
+        "who",
+        r"\b(?:who|what) (?:are|r) you\b|\bwho am i (?:talking|speaking) (?:to|with)\b|\bare you (?:an? "
+        r"|the )?(?:real|human|person|robot|bot|machine|ai|language model|llm|model|chat ?gpt|gpt"
+        r"|computer|practice brain)\b|\bintroduce yourself\b|\bwhat (?:model|brain|kind of (?:model"
+        r"|brain))\b|\btell me about yourself\b|\bwho (?:made|built) you\b|\bpractice brain\b",
+        _who,
+    ),
+    (
+        "help",
+        r"\bwhat can (?:you do|i (?:ask|say|do|try))\b|^help\b|\bwhat do you (?:do|know)$|\bhow can you"
+        r" help\b|\bwhat are (?:you able|your abilities)\b|\bwhat tools\b|\bwhich tools\b",
+        _abilities,
+    ),
+    (
+        "help",
+        r"\bhow (?:do|can) i (?:get|use|connect|have) (?:a )?(?:real|better|proper|language) (?:model"
+        r"|brain|one)\b|\breal (?:language )?model\b",
+        WHO,
+    ),
     ("joke", r"\bjokes?\b|\bmake me laugh\b|\bsomething funny\b", _joke),
     ("joke", r"^(?:tell me |and )?(?:another|one more)(?: one)?(?: please)?$", _another),
     ("count", r"\bcount\b(?!ry)", _count),
     ("long", r"\b(?:story|stories|fairy tale|once upon)\b", _STORY),
     ("long", r"\bpoem\b|\brhyme\b", _POEM),
-    ("long", r"\b(?:long (?:answer|speech|text|talk|sentence|monologue)|(?:talk|speak|go on|keep (?:talking|speaking|going))(?: to me)? (?:for|without|until|a lot|about anything)|keep (?:talking|speaking)|talk to me|say something long|interrupt you)\b", _SPEECH),
+    (
+        "long",
+        r"\b(?:long (?:answer|speech|text|talk|sentence|monologue)|(?:talk|speak|go on|keep (?:talking"
+        r"|speaking|going))(?: to me)? (?:for|without|until|a lot|about anything)|keep (?:talking"
+        r"|speaking)|talk to me|say something long|interrupt you)\b",
+        _SPEECH,
+    ),
     ("spell", r"\bspell (?:the word )?([a-zà-ÿ]+)$", _spell),
     ("alphabet", r"\balphabet\b", "A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P, Q, R, S, T, U, V, W, X, Y, Z."),
-    ("days", r"\bdays of the week\b|\bweekdays\b", "Monday, Tuesday, Wednesday, Thursday, Friday, Saturday and Sunday."),
-    ("months", r"\bmonths of the year\b|\bmonths\b.*\byear\b", "January, February, March, April, May, June, July, August, September, October, November and December."),
-    ("clock", r"\bwhat(?:'s| is| s)? (?:the )?(?:current )?(?:time|date|day|year|month)\b|\bwhat time\b|\bwhat (?:day|year|month) is it\b|\b(?:today's|todays) date\b|\btime is it\b", _CLOCK),
-    ("hearing", r"\b(?:can|do) you (?:hear|read|understand) me\b|^(?:test|testing|one two three|mic(?:rophone)? (?:test|check))\b|\bare you (?:there|listening|awake)\b", "Yes, I am here. What you said has reached me."),
-    ("languages", r"\b(?:what|which|how many) languages\b", "My rules are written for English. I know a few phrases of French, German, Spanish and Italian, and no other language."),
-    ("life", r"\bmeaning of life\b|\banswer to everything\b", "Forty-two, or so a well-known book says. I am only a set of rules."),
+    (
+        "days",
+        r"\bdays of the week\b|\bweekdays\b",
+        "Monday, Tuesday, Wednesday, Thursday, Friday, Saturday and Sunday.",
+    ),
+    (
+        "months",
+        r"\bmonths of the year\b|\bmonths\b.*\byear\b",
+        "January, February, March, April, May, June, July, August, September, October, November and December.",
+    ),
+    (
+        "clock",
+        r"\bwhat(?:'s| is| s)? (?:the )?(?:current )?(?:time|date|day|year|month)\b|\bwhat time\b|\bwhat"
+        r" (?:day|year|month) is it\b|\b(?:today's|todays) date\b|\btime is it\b",
+        _CLOCK,
+    ),
+    (
+        "hearing",
+        r"\b(?:can|do) you (?:hear|read|understand) me\b|^(?:test|testing|one two three|mic(?:rophone)?"
+        r" (?:test|check))\b|\bare you (?:there|listening|awake)\b",
+        "Yes, I am here. What you said has reached me.",
+    ),
+    (
+        "languages",
+        r"\b(?:what|which|how many) languages\b",
+        "My rules are written for English. I know a few phrases of French, German, Spanish and Italian,"
+        " and no other language.",
+    ),
+    (
+        "life",
+        r"\bmeaning of life\b|\banswer to everything\b",
+        "Forty-two, or so a well-known book says. I am only a set of rules.",
+    ),
     ("sing", r"\bsing\b", "I cannot sing: my voice reads words, and I only choose them."),
-    ("feelings", r"\b(?:do you (?:have|feel)|are you (?:happy|sad|tired|bored|alive|conscious))\b.*", "No: I am a set of rules, and rules do not feel."),
+    (
+        "feelings",
+        r"\b(?:do you (?:have|feel)|are you (?:happy|sad|tired|bored|alive|conscious))\b.*",
+        "No: I am a set of rules, and rules do not feel.",
+    ),
     ("sorry", r"^(?:i am |i'm )?sorry\b", "No harm done."),
-    ("praise", r"^(?:very )?(?:good|great|nice|cool|wow|awesome|perfect|excellent|amazing|well done|wonderful)(?: job| work| one| answer| that's| thanks)*$", "Thank you."),
-    ("yes", r"^(?:yes|yeah|yep|ok|okay|sure|right|fine|all right|alright|i see|got it)(?: please)?$", "All right. What would you like to try?"),
+    (
+        "praise",
+        r"^(?:very )?(?:good|great|nice|cool|wow|awesome|perfect|excellent|amazing|well done"
+        r"|wonderful)(?: job| work| one| answer| that's| thanks)*$",
+        "Thank you.",
+    ),
+    (
+        "yes",
+        r"^(?:yes|yeah|yep|ok|okay|sure|right|fine|all right|alright|i see|got it)(?: please)?$",
+        "All right. What would you like to try?",
+    ),
     ("no", r"^(?:no|nope|never mind|nothing|stop|cancel|forget it)(?: thanks| thank you)?$", "All right."),
     ("feeling", r"^(?:and )?(?:i am|i'm) (?:fine|good|well|great|ok|okay|happy)\b", "I am glad to hear it."),
-    ("yourself", r"^(?:and|what about|how about) (?:you|yourself)$", "As for me: I am a set of rules, and all of them are in order."),
+    (
+        "yourself",
+        r"^(?:and|what about|how about) (?:you|yourself)$",
+        "As for me: I am a set of rules, and all of them are in order.",
+    ),
     ("favourite", r"\byour favou?rite\b", "I have no favourites: I am a set of rules."),
     ("outside", "|".join(pattern for _, pattern in _OUTSIDE), _needs_tool),
-)  # fmt: skip
+)

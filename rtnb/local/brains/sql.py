@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from rtnb.local.brains.english import FILLER, stem
+from rtnb.local.brains.tables import bag
 
 __all__ = ["sql_for", "tables"]
 
@@ -19,8 +20,8 @@ _AGGREGATES: Final = (
     (r"\b(?:lowest|minimum|min|smallest|cheapest|least|youngest)\b", "MIN"),
     (r"\b(?:total|sum)\b", "SUM"),
 )
-_NOT_TABLES: Final = frozenset(
-    "query run execute execut select sql statement read only table database e.g. select with count".split()
+_NOT_TABLES: Final = bag(
+    "query run execute execut select sql statement read only table database e.g. select with count"
 )
 
 
@@ -70,7 +71,8 @@ def sql_for(text: str, description: str) -> str | None:
 def _guessed(text: str) -> str | None:
     """The noun after *how many*, *all*, *list*, *from*, for want of a description."""
     match = re.search(
-        r"\b(?:how many|number of|count(?: the)?|list(?: all)?(?: the)?|show(?: me)?(?: all)?(?: the)?|all|from(?: the)?)\s+([a-z_]+s)\b",
+        r"\b(?:how many|number of|count(?: the)?|list(?: all)?(?: the)?|show(?: me)?(?: all)?(?:"
+        r" the)?|all|from(?: the)?)\s+([a-z_]+s)\b",
         text.casefold(),
     )
     return match[1] if match else None

@@ -9,23 +9,30 @@ from __future__ import annotations
 from typing import Final
 
 from rtnb.local.brains.english import stem
+from rtnb.local.brains.tables import bag
 
 __all__ = ["CONCEPTS", "READING", "WRITING", "concepts"]
 
 _ROWS: Final = {
-    "weather": "weather rain raining rainy snow snowing sunny sun cloudy clouds windy wind forecast temperature temp degrees"
-    " umbrella storm humidity warm cold hot outside meteorological climate wetter temperatur regen météo meteo wx pluie",
-    "stock": "stock stocks share shares ticker quote trading market nasdaq equity equities symbol aktie aktien kurs bourse"
+    "weather": "weather rain raining rainy snow snowing sunny sun cloudy clouds windy wind forecast"
+    " temperature temp degrees"
+    " umbrella storm humidity warm cold hot outside meteorological climate wetter temperatur regen"
+    " météo meteo wx pluie",
+    "stock": "stock stocks share shares ticker quote trading market nasdaq equity equities symbol aktie"
+    " aktien kurs bourse"
     " worth valuation",
     "price": "price prices cost costs preis prix expensive cheap pay fee",
     "sum": "sum add adds adding addition plus total addieren summe addiere somme additionner addend",
     "difference": "subtract difference minus subtraction subtrahieren",
     "product": "multiply multiplication product times multiplied multiplizieren",
     "quotient": "divide division quotient divided dividieren",
-    "compute": "calculate calculator compute evaluate expression arithmetic math maths formula berechnen rechner rechne calculer",
-    "memory": "memory memories remember remembered memorize memorise recall fact facts note notes store merke merken gedächtnis"
+    "compute": "calculate calculator compute evaluate expression arithmetic math maths formula berechnen"
+    " rechner rechne calculer",
+    "memory": "memory memories remember remembered memorize memorise recall fact facts note notes store merke"
+    " merken gedächtnis"
     " mémoire forget save",
-    "calendar": "calendar appointment appointments meeting meetings event events schedule agenda booking termin termine kalender"
+    "calendar": "calendar appointment appointments meeting meetings event events schedule agenda booking termin"
+    " termine kalender"
     " rendez-vous calendrier reschedule",
     "time": "clock timezone hour uhrzeit heure o'clock time",
     "date": "date day datum jour weekday",
@@ -36,8 +43,10 @@ _ROWS: Final = {
     "blind": "blind blinds shutter shutters curtain curtains rolladen store volet",
     "device": "device devices home appliance gerät appareil switch turn",
     "music": "music song songs play playlist track album artist pause musik musique volume",
-    "search": "search find look lookup seek browse google suche suchen finde cherche chercher recherche trouver mention",
-    "document": "document documents docs file files text texts manual handbook policy article articles passage knowledge wiki"
+    "search": "search find look lookup seek browse google suche suchen finde cherche chercher recherche"
+    " trouver mention",
+    "document": "document documents docs file files text texts manual handbook policy article articles passage"
+    " knowledge wiki"
     " wikipedia dokument dokumente",
     "web": "web internet online website url page news",
     "database": "database db sql query table tables row rows record records customers customer orders products invoices"
@@ -74,16 +83,24 @@ for _concept, _words in _ROWS.items():
             CONCEPTS[_stem] = CONCEPTS.get(_stem, frozenset()) | {_concept}
 
 WRITING: Final = frozenset(
-    stem(word)
-    for word in "set save store write remember keep put add create insert update change make book schedule record memorize"
-    " note register turn switch send merke speichere setze delete remove cancel forget".split()
+    map(
+        stem,
+        bag(
+            "set save store write remember keep put add create insert update change make book schedule record memorize"
+            " note register turn switch send merke speichere setze delete remove cancel forget"
+        ),
+    )
 )
 """Verbs that change something."""
 
 READING: Final = frozenset(
-    stem(word)
-    for word in "get read recall fetch load list retrieve lookup show find search check query what which when where who how"
-    " tell know did do is are lies hole zeige view status state".split()
+    map(
+        stem,
+        bag(
+            "get read recall fetch load list retrieve lookup show find search check query what which when where who how"
+            " tell know did do is are lies hole zeige view status state"
+        ),
+    )
 )
 """Verbs that only ask."""
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from rtnb.local.brains.tables import pairs
+
 __all__ = ["CAPITALS", "CITIES", "CURRENCIES", "LANGUAGES", "TICKERS"]
 
 _CITY_ROWS: Final = """
@@ -38,48 +40,45 @@ for _row in _CITY_ROWS.replace("\n", "|").split("|"):
         _name, _lat, _lng = _row.rsplit(" ", 2)
         CITIES[_name.casefold()] = (_name, float(_lat), float(_lng))
 
-CAPITALS: Final[dict[str, str]] = dict(
-    pair.split("=")
-    for pair in (
-        "Argentina=Buenos Aires|Australia=Canberra|Austria=Vienna|Belgium=Brussels|Brazil=Brasilia|Bulgaria=Sofia|Canada=Ottawa"
-        "|Chile=Santiago|China=Beijing|Colombia=Bogota|Croatia=Zagreb|Cuba=Havana|Czechia=Prague|the Czech Republic=Prague"
-        "|Denmark=Copenhagen|Egypt=Cairo|England=London|Estonia=Tallinn|Ethiopia=Addis Ababa|Finland=Helsinki|France=Paris"
-        "|Germany=Berlin|Ghana=Accra|Greece=Athens|Hungary=Budapest|Iceland=Reykjavik|India=New Delhi|Indonesia=Jakarta"
-        "|Iran=Tehran|Iraq=Baghdad|Ireland=Dublin|Israel=Jerusalem|Italy=Rome|Japan=Tokyo|Kenya=Nairobi|Latvia=Riga"
-        "|Lithuania=Vilnius|Luxembourg=Luxembourg|Malaysia=Kuala Lumpur|Mexico=Mexico City|Morocco=Rabat|Nepal=Kathmandu"
-        "|the Netherlands=Amsterdam|New Zealand=Wellington|Nigeria=Abuja|Norway=Oslo|Pakistan=Islamabad|Peru=Lima"
-        "|the Philippines=Manila|Poland=Warsaw|Portugal=Lisbon|Romania=Bucharest|Russia=Moscow|Saudi Arabia=Riyadh"
-        "|Scotland=Edinburgh|Senegal=Dakar|Serbia=Belgrade|Singapore=Singapore|Slovakia=Bratislava|Slovenia=Ljubljana"
-        "|South Korea=Seoul|Spain=Madrid|Sweden=Stockholm|Switzerland=Bern|Thailand=Bangkok|Tunisia=Tunis|Turkey=Ankara"
-        "|Ukraine=Kyiv|the United Arab Emirates=Abu Dhabi|the United Kingdom=London|Great Britain=London"
-        "|the United States=Washington, D.C.|the USA=Washington, D.C.|America=Washington, D.C.|Uruguay=Montevideo"
-        "|Venezuela=Caracas|Vietnam=Hanoi|Wales=Cardiff"
-    ).split("|")
+CAPITALS: Final[dict[str, str]] = pairs(
+    "Argentina=Buenos Aires|Australia=Canberra|Austria=Vienna|Belgium=Brussels|Brazil=Brasilia"
+    "|Bulgaria=Sofia|Canada=Ottawa"
+    "|Chile=Santiago|China=Beijing|Colombia=Bogota|Croatia=Zagreb|Cuba=Havana|Czechia=Prague|the Czech Republic=Prague"
+    "|Denmark=Copenhagen|Egypt=Cairo|England=London|Estonia=Tallinn|Ethiopia=Addis Ababa|Finland=Helsinki|France=Paris"
+    "|Germany=Berlin|Ghana=Accra|Greece=Athens|Hungary=Budapest|Iceland=Reykjavik|India=New Delhi|Indonesia=Jakarta"
+    "|Iran=Tehran|Iraq=Baghdad|Ireland=Dublin|Israel=Jerusalem|Italy=Rome|Japan=Tokyo|Kenya=Nairobi|Latvia=Riga"
+    "|Lithuania=Vilnius|Luxembourg=Luxembourg|Malaysia=Kuala Lumpur|Mexico=Mexico City|Morocco=Rabat|Nepal=Kathmandu"
+    "|the Netherlands=Amsterdam|New Zealand=Wellington|Nigeria=Abuja|Norway=Oslo|Pakistan=Islamabad|Peru=Lima"
+    "|the Philippines=Manila|Poland=Warsaw|Portugal=Lisbon|Romania=Bucharest|Russia=Moscow|Saudi Arabia=Riyadh"
+    "|Scotland=Edinburgh|Senegal=Dakar|Serbia=Belgrade|Singapore=Singapore|Slovakia=Bratislava|Slovenia=Ljubljana"
+    "|South Korea=Seoul|Spain=Madrid|Sweden=Stockholm|Switzerland=Bern|Thailand=Bangkok|Tunisia=Tunis|Turkey=Ankara"
+    "|Ukraine=Kyiv|the United Arab Emirates=Abu Dhabi|the United Kingdom=London|Great Britain=London"
+    "|the United States=Washington, D.C.|the USA=Washington, D.C.|America=Washington, D.C.|Uruguay=Montevideo"
+    "|Venezuela=Caracas|Vietnam=Hanoi|Wales=Cardiff"
 )
 """Country -> capital."""
 
-TICKERS: Final[dict[str, str]] = dict(
-    pair.split("=")
-    for pair in (
-        "apple=AAPL|microsoft=MSFT|google=GOOGL|alphabet=GOOGL|amazon=AMZN|tesla=TSLA|nvidia=NVDA|meta=META|facebook=META"
-        "|netflix=NFLX|intel=INTC|amd=AMD|ibm=IBM|oracle=ORCL|salesforce=CRM|adobe=ADBE|cisco=CSCO|qualcomm=QCOM|disney=DIS"
-        "|walt disney=DIS|coca cola=KO|coca-cola=KO|coke=KO|pepsi=PEP|pepsico=PEP|mcdonald's=MCD|mcdonalds=MCD|starbucks=SBUX"
-        "|nike=NKE|walmart=WMT|costco=COST|boeing=BA|airbus=AIR|ford=F|general motors=GM|toyota=TM|volkswagen=VOW3|bmw=BMW"
-        "|mercedes=MBG|siemens=SIE|sap=SAP|bayer=BAYN|allianz=ALV|asml=ASML|sony=SONY|samsung=005930|spotify=SPOT|uber=UBER"
-        "|airbnb=ABNB|paypal=PYPL|visa=V|mastercard=MA|jpmorgan=JPM|j p morgan=JPM|goldman sachs=GS|bank of america=BAC"
-        "|berkshire hathaway=BRK.B|berkshire=BRK.B|exxon=XOM|chevron=CVX|shell=SHEL|pfizer=PFE|moderna=MRNA|johnson & johnson=JNJ"
-        "|procter & gamble=PG|general electric=GE|palantir=PLTR|snowflake=SNOW|zoom=ZM|at&t=T|verizon=VZ|bitcoin=BTC|ethereum=ETH"
-    ).split("|")
+TICKERS: Final[dict[str, str]] = pairs(
+    "apple=AAPL|microsoft=MSFT|google=GOOGL|alphabet=GOOGL|amazon=AMZN|tesla=TSLA|nvidia=NVDA|meta=META|facebook=META"
+    "|netflix=NFLX|intel=INTC|amd=AMD|ibm=IBM|oracle=ORCL|salesforce=CRM|adobe=ADBE|cisco=CSCO|qualcomm=QCOM|disney=DIS"
+    "|walt disney=DIS|coca cola=KO|coca-cola=KO|coke=KO|pepsi=PEP|pepsico=PEP|mcdonald's=MCD"
+    "|mcdonalds=MCD|starbucks=SBUX"
+    "|nike=NKE|walmart=WMT|costco=COST|boeing=BA|airbus=AIR|ford=F|general motors=GM|toyota=TM|volkswagen=VOW3|bmw=BMW"
+    "|mercedes=MBG|siemens=SIE|sap=SAP|bayer=BAYN|allianz=ALV|asml=ASML|sony=SONY|samsung=005930|spotify=SPOT|uber=UBER"
+    "|airbnb=ABNB|paypal=PYPL|visa=V|mastercard=MA|jpmorgan=JPM|j p morgan=JPM|goldman sachs=GS|bank of america=BAC"
+    "|berkshire hathaway=BRK.B|berkshire=BRK.B|exxon=XOM|chevron=CVX|shell=SHEL|pfizer=PFE"
+    "|moderna=MRNA|johnson & johnson=JNJ"
+    "|procter & gamble=PG|general electric=GE|palantir=PLTR|snowflake=SNOW|zoom=ZM|at&t=T"
+    "|verizon=VZ|bitcoin=BTC|ethereum=ETH"
 )
 """Company in small letters -> ticker symbol."""
 
-LANGUAGES: Final[dict[str, str]] = dict(
-    pair.split("=")
-    for pair in (
-        "english=en|french=fr|german=de|spanish=es|italian=it|portuguese=pt|dutch=nl|swedish=sv|norwegian=no|danish=da|finnish=fi"
-        "|polish=pl|czech=cs|russian=ru|ukrainian=uk|turkish=tr|greek=el|arabic=ar|hebrew=he|hindi=hi|chinese=zh|mandarin=zh"
-        "|japanese=ja|korean=ko|latin=la|hungarian=hu|romanian=ro|thai=th|vietnamese=vi|indonesian=id"
-    ).split("|")
+LANGUAGES: Final[dict[str, str]] = pairs(
+    "english=en|french=fr|german=de|spanish=es|italian=it|portuguese=pt|dutch=nl|swedish=sv"
+    "|norwegian=no|danish=da|finnish=fi"
+    "|polish=pl|czech=cs|russian=ru|ukrainian=uk|turkish=tr|greek=el|arabic=ar|hebrew=he|hindi=hi"
+    "|chinese=zh|mandarin=zh"
+    "|japanese=ja|korean=ko|latin=la|hungarian=hu|romanian=ro|thai=th|vietnamese=vi|indonesian=id"
 )
 """Language in small letters -> its two-letter code."""
 
