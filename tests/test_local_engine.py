@@ -227,6 +227,46 @@ def test_a_function_call_output_needs_its_call() -> None:
     ]
 
 
+def test_items_of_every_kind_are_taken_and_given_back() -> None:
+    bench = Bench()
+    for item in (
+        {"type": "message", "role": "system", "content": [{"type": "input_text", "text": "x"}]},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "x"}]},
+        {
+            "type": "message",
+            "role": "user",
+            "content": [{"type": "input_image", "image_url": "data:image/png;base64,AA=="}],
+        },
+        {"type": "function_call", "name": "f", "arguments": "{}"},
+        {"type": "mcp_approval_response", "approval_request_id": "a", "approve": True},
+        {"type": "mcp_list_tools", "server_label": "s", "tools": []},
+        {"type": "mcp_call", "server_label": "s", "name": "f", "arguments": "{}"},
+    ):
+        added, done = bench.send({"type": "conversation.item.create", "item": item})
+        assert added["item"] == done["item"]
+        assert item.items() <= added["item"].items()
+        bench.send({"type": "conversation.item.retrieve", "item_id": added["item"]["id"]})
+    bench.send({"type": "response.create"})
+    assert len(bench.thinks[-1].request.items) == 7
+
+
+def test_a_large_picture_is_kept_but_not_echoed() -> None:
+    bench = Bench()
+    picture = "data:image/png;base64," + "A" * 400_000
+    item = {"type": "message", "role": "user", "content": [{"type": "input_image", "image_url": picture}]}
+    added, _ = bench.send({"type": "conversation.item.create", "item": item})
+    assert added["item"]["content"] == [{"type": "input_image"}]
+    bench.send({"type": "response.create"})
+    assert bench.thinks[-1].request.items[0]["content"][0]["image_url"] == picture
+
+
+def test_only_functions_are_offered_to_the_brain() -> None:
+    bench = Bench()
+    bench.send(update(tools=[{"type": "mcp", "server_label": "s"}, {"type": "function", "name": "f"}]))
+    bench.send({"type": "response.create"})
+    assert [tool["name"] for tool in bench.thinks[-1].request.tools] == ["f"]
+
+
 def test_over_long_ids_and_texts_are_refused() -> None:
     bench = Bench()
     call = {"type": "function_call_output", "call_id": "c" * 33, "output": ""}

@@ -267,11 +267,14 @@ class Connection:
     # ---- the clock ----
 
     def _set_timer(self) -> None:
+        due = None if self._engine.is_closed else self._engine.deadline
         if self._timer is not None:
+            if self._timer.when() == due:
+                return
             self._timer.cancel()
-            self._timer = None
-        if not self._engine.is_closed:
-            self._timer = self._loop.call_at(self._engine.deadline, self._tick)
+        self._timer = None if due is None else self._loop.call_at(due, self._tick)
 
     def _tick(self) -> None:
-        self._put(self._engine.tick(self._now()))
+        self._timer = None
+        # A loop may call a little early, by its clock's resolution; what is due is due.
+        self._put(self._engine.tick(max(self._now(), self._engine.deadline)))

@@ -164,7 +164,7 @@ class OutputSide:
             model=self._session.model,
             instructions=settings.instructions,
             items=[stored.for_brain() for stored in items],
-            tools=settings.tools,
+            tools=[tool for tool in settings.tools if tool.get("type") == "function"],
             tool_choice=settings.tool_choice,
             output=settings.modality,
             max_output_tokens=token_limit(settings.max_output_tokens),

@@ -127,7 +127,7 @@ class Rest:
             if request.method != "POST":
                 return HttpResponse.error(405, f"Invalid method for URL ({request.method} {path})")
             return self._client_secrets(request, path)
-        if request.method in ("GET", "HEAD"):
+        if request.method == "GET":
             if path == "/healthz":
                 return HttpResponse.json(200, {"status": "ok", **self._describe()})
             if path == "/":

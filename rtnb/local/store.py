@@ -23,6 +23,8 @@ __all__ = ["Conversation", "StoredItem", "Track", "stored_from_client"]
 _RETRIEVE_BYTES: Final = 660_000  # raw bytes; base64 makes 880,000 of them: a frame stays under 1 MiB
 _ECHO_IMAGE_CHARS: Final = 100_000  # longer data URIs are not echoed, for the same reason
 
+_WITH_STATUS: Final = frozenset({"message", "function_call", "function_call_output"})  # MCP's items have none
+
 
 class Track:
     """The audio of one content part, and the words that are known of it."""
@@ -197,10 +199,10 @@ def stored_from_client(item: Any, input_format: str) -> StoredItem:
     ValueError
         If the base64 of an audio part is broken.
     """
-    kept: Event = {"id": item.get("id") or new_id("item"), "object": "realtime.item", **copy.deepcopy(item)}
-    kept["id"] = item.get("id") or kept["id"]
-    kept["object"] = "realtime.item"
-    kept["status"] = "completed"
+    kept: Event = copy.deepcopy(dict(item))
+    kept["id"] = item.get("id") or new_id("item")
+    if kept["type"] in _WITH_STATUS:
+        kept["object"], kept["status"] = "realtime.item", "completed"
     stored = StoredItem(kept)
     if kept.get("type") == "function_call" and not kept.get("call_id"):
         kept["call_id"] = new_id("call")
