@@ -12,7 +12,7 @@ lessons. `ChatBrain` asks any OpenAI-compatible chat endpoint.
         asking.py        questions back and their answers
       results.py       results of tools as sentences
       recall.py, knowledge.py, small_talk.py, arithmetic.py, phrases.py    its own answers
-      manners.py       what instructions say about the form of an answer
+      manners.py       what instructions say about the form of an answer; ear.py words it for a voice
       context.py, english.py, pieces.py, tables.py, world.py    items, words, pieces, facts
     script.py        the script brain
     chat.py          the chat brain, chat_wire.py its translation

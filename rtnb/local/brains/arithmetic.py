@@ -60,6 +60,7 @@ def reckon(text: str) -> str | None:
     text = re.sub(r"\bmultiply\s+(.+?)\s+(?:and|by|with)\s+(\S.*)", r"\1 times \2", text, flags=re.IGNORECASE)
     text = re.sub(r"\bdivide\s+(.+?)\s+by\s+(\S.*)", r"\1 divided by \2", text, flags=re.IGNORECASE)
     text = re.sub(r"\bsubtract\s+(.+?)\s+from\s+(\S.*)", r"\2 minus \1", text, flags=re.IGNORECASE)
+    text = re.sub(r"([\d.]+)\s*(?:%|percent) of\b", r"\1 / 100 *", text, flags=re.IGNORECASE)
     text = re.sub(r"\bsquared\b", "** 2", text, flags=re.IGNORECASE)
     found = expressions(text)
     if not found or not re.search(r"\d\)?\s*[-+*/%]", found[0]):

@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from rtnb.local.brains.english import plain
 
 __all__ = ["Called", "Context", "Said", "spoken_part"]
+
+
+_MOST: Final = 2_000
+"""Characters of a message that the rules read: patterns are slow on a pasted book."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,10 @@ class Context:
     def _take(self, item: Mapping[str, Any]) -> None:
         kind = item.get("type")
         if kind == "message":
-            parts = [part for part in item.get("content") or () if isinstance(part, Mapping)]
+            parts = [part for part in _listed(item.get("content")) if isinstance(part, Mapping)]
             said = Said(
                 role=str(item.get("role")),
-                text=plain(" ".join(text for text in map(spoken_part, parts) if text)),
+                text=plain(" ".join(text for text in map(spoken_part, parts) if text)[:_MOST]),
                 pictures=sum("image" in str(part.get("type")) for part in parts),
                 sound=any("audio" in str(part.get("type")) for part in parts),
             )
@@ -122,6 +126,10 @@ class Context:
         cut = Context(())
         cut.entries = self.entries[: count + 1]
         return cut
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []
 
 
 def _arguments(raw: Any) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ Imports nothing of rtnb.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -206,6 +207,8 @@ def _digits(text: str) -> Iterator[Number]:
         r"(?<![\w.])(?<![A-Za-z]-)\$?(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)(?!\d|(?:st|nd|rd|th)\b)"
     )
     for match in re.finditer(pattern, text):
+        if len(match[0]) > 40:
+            continue  # a row of digits, no number that anybody means
         value = float(match[0].replace(",", "").lstrip("$"))
         end = match.end()
         if scale := re.match(r"\s+(hundred|thousand|million|billion)\b", text[end:], re.IGNORECASE):
@@ -282,6 +285,8 @@ def _signed(text: str, number: Number, before: list[Number]) -> Number:
 
 def number_text(value: float) -> str:
     """A number as one says it: ``10`` and not ``10.0``, at most six decimals."""
+    if not math.isfinite(value):
+        return "endless" if value > 0 else "minus endless" if value < 0 else "no number"
     if value == int(value) and abs(value) < 1e15:
         return str(int(value))
     return f"{value:.6f}".rstrip("0").rstrip(".") if abs(value) >= 1e-6 else f"{value:g}"

@@ -7,7 +7,7 @@ request, so the same conversation always gets the same answer. In this order:
 2. Words that were not understood are asked for again; nothing is invented.
 3. `planner.plan` decides whether the words want a declared tool; a missing value is asked for.
 4. Else the rules answer: what was said before (`recall`), arithmetic, the lessons' words (`knowledge`), small talk.
-5. The instructions' manners (`manners`) are put on.
+5. The instructions' manners (`manners`) are put on; for the ear, signs become words (`ear`).
 
 Imports the seams and its own neighbours only.
 """
@@ -22,6 +22,7 @@ from typing import Final
 
 from rtnb.local.brains.arithmetic import reckon
 from rtnb.local.brains.context import Called, Context, Said
+from rtnb.local.brains.ear import for_ear
 from rtnb.local.brains.english import bare
 from rtnb.local.brains.knowledge import capital, explain
 from rtnb.local.brains.manners import Manners, read_manners
@@ -73,6 +74,13 @@ def _pieces(decision: Decision) -> list[Say | Call | CallArguments]:
 
 def decide(request: Request) -> Decision:
     """What to do about a request; pure."""
+    decision = _decided(request)
+    if request.output == "audio" and decision.text and not _exact(read_manners(request.instructions)):
+        return Decision(for_ear(decision.text))
+    return decision
+
+
+def _decided(request: Request) -> Decision:
     context = Context(request.items)
     tools, forced = _callable(request)
     if context.fresh and not forced:

@@ -6,8 +6,8 @@ import re
 from typing import Final
 
 from rtnb.local.brains.context import Context
-from rtnb.local.brains.english import bare, name_words, stem
-from rtnb.local.brains.finders import fact, wished_key
+from rtnb.local.brains.english import bare, name_words, stem, title
+from rtnb.local.brains.finders import fact, polite_stripped, wished_key
 
 __all__ = ["facts_of", "recollection", "stated"]
 
@@ -27,10 +27,16 @@ def facts_of(context: Context) -> dict[str, str]:
     """All facts that the user told, by key; a later one replaces an earlier one."""
     found: dict[str, str] = {}
     for text in context.user:
-        told = fact(text)
-        if told and told[0] and told[1] and _is_about_the_user(text):
-            found[told[0]] = told[1]
+        for statement in _statements(text):
+            told = fact(statement)
+            if told and told[0] and told[1] and _is_about_the_user(statement):
+                found[told[0]] = title(told[1]) if told[0] in {"name", "home"} else told[1]
     return found
+
+
+def _statements(text: str) -> list[str]:
+    """What is told in one utterance: ``my name is Ann and I live in Oslo`` tells two things."""
+    return re.split(r"[.!?;]\s+|,?\s+and\s+(?=(?:my|i|i'm)\b)", text, flags=re.IGNORECASE)
 
 
 def _is_about_the_user(text: str) -> bool:
@@ -39,6 +45,11 @@ def _is_about_the_user(text: str) -> bool:
 
 def stated(text: str) -> str | None:
     """What to answer when the user tells a fact; ``None`` when the text tells none."""
+    answers = [_noted(statement) for statement in _statements(text)]
+    return " ".join(answer for answer in answers if answer) or None
+
+
+def _noted(text: str) -> str | None:
     told = fact(text)
     if not told or not re.search(
         r"\b(?:my|i|i'm|call me|remember|note|keep in mind|memori[sz]e)\b", text, re.IGNORECASE
@@ -46,7 +57,7 @@ def stated(text: str) -> str | None:
         return None
     key, value = told
     if key in _TOLD:
-        return _TOLD[key][1].format(value[:1].upper() + value[1:] if key in {"name", "home"} else value)
+        return _TOLD[key][1].format(title(value) if key in {"name", "home"} else value)
     if key.startswith("to_"):
         return f"I keep in mind: {value}."
     return f"Noted: your {_spoken(key)} is {_yours(value)}."
@@ -68,7 +79,7 @@ def recollection(text: str, context: Context) -> str | None:
             _TOLD[key][0].format(value) if key in _TOLD else f"Your {_spoken(key)} is {_yours(value)}."
             for key, value in told.items()
         )
-    key = wished_key(text)
+    spoken, key = polite_stripped(spoken), wished_key(text)
     if (
         key
         and (re.search(r"\b(?:my|am i|do i|i)\b", spoken))
@@ -85,10 +96,11 @@ def _recalled(key: str, context: Context) -> str:
         words = {stem(word) for word in name_words(have)}
         if wanted == words or wanted < words or words < wanted:
             return _TOLD[have][0].format(value) if have in _TOLD else f"Your {_spoken(have)} is {_yours(value)}."
-    return f"You have not told me {_UNTOLD.get(key, f'your {_spoken(key)}')} yet."
+    return f"You have not told me {_UNTOLD.get(key, f'anything about your {_spoken(key)}')} yet."
 
 
 _UNTOLD: Final = {
+    "name": "your name",
     "home": "where you live",
     "age": "how old you are",
     "likes": "what you like",
@@ -134,6 +146,7 @@ def _how_many(context: Context) -> str:
 
 
 _ASKED: Final = (
+    (r"\bwhat (?:did|have) i (?:ask|say|tell)(?: you)? first\b", _first),
     (
         r"\bwhat (?:did|have) i (?:just |last )?(?:say|said|ask|asked)\b|\bmy (?:last|previous)"
         r" (?:question|sentence|message)\b",

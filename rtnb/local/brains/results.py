@@ -206,7 +206,7 @@ def _object(call: Called, value: Mapping[str, Any]) -> str:
         if isinstance(rows, list) and (not rows or isinstance(rows[0], Mapping | list)):
             return _list(call, rows) + _remarks(value)
     if {"key", "value"} <= set(value):
-        return _ended(f"{_title(value['key'])} is {_value(value['value'])}")
+        return _ended(f"Your {' '.join(name_words(str(value['key'])))} is {_value(value['value'])}")
     where = next((str(value[key]) for key in _PLACES if isinstance(value.get(key), str) and value[key]), None)
     echoes = {str(each).casefold() for each in (where, *_flat(call.arguments).values()) if isinstance(each, str)}
     pairs = _pairs(value, echoes, "the ")
@@ -271,6 +271,8 @@ def _pairs(value: Mapping[str, Any], echoes: Collection[str] = (), article: str 
                 unit = value.get("currency")
             if key == "currency" and "price" in value:
                 continue
+            if key.endswith(("_percent", "_pct")):
+                key, unit = key.rsplit("_", 1)[0], "percent"
             said.append(f"{article}{_name(key)} is {_value(each)}{_unit(unit)}")
     return said[: 2 * _SHOWN]
 
@@ -393,6 +395,8 @@ def _flat(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _and(words: Sequence[str]) -> str:
+    if not words:
+        return "nothing"
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 

@@ -38,7 +38,7 @@ class Param:
         source = member if self.type == "array" and isinstance(member, Mapping) else self.schema
         if "const" in source:
             return [source["const"]]
-        return [value for value in source.get("enum") or () if value is not None]
+        return [value for value in _list(source.get("enum")) if value is not None]
 
     @property
     def nullable(self) -> bool:
@@ -87,12 +87,12 @@ def _params(
     required: bool,
 ) -> list[Param]:
     found: list[Param] = []
-    needed = schema.get("required") or ()
+    needed = _list(schema.get("required"))
     properties = schema.get("properties")
     for name, raw in (properties if isinstance(properties, Mapping) else {}).items():
         inner = _resolve(raw if isinstance(raw, Mapping) else {}, root)
         here, must = (*path, str(name)), required and name in needed
-        if _type_of(inner) == "object" and inner.get("properties") and len(path) < 2:
+        if _type_of(inner) == "object" and isinstance(inner.get("properties"), Mapping) and len(path) < 2:
             found.extend(_params(inner, root, here, tool, about, required=must))
         else:
             words = tuple(name_words(str(name)))
@@ -125,15 +125,19 @@ def _resolve(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int = 0)
     return {**schema, "items": _resolve(member, root, depth + 1)} if isinstance(member, Mapping) else schema
 
 
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _type_of(schema: Mapping[str, Any]) -> str:
     declared = schema.get("type")
     if isinstance(declared, list):
         declared = next((name for name in declared if name != "null"), "")
-    if declared:
-        return str(declared)
+    if isinstance(declared, str) and declared:
+        return declared
     if schema.get("properties"):
         return "object"
-    values = schema.get("enum")
+    values = _list(schema.get("enum"))
     return "string" if values and all(isinstance(value, str) for value in values) else ""
 
 

@@ -242,7 +242,7 @@ _RULES: Final[tuple[tuple[str, str, str | Callable[[re.Match[str], Company], str
     ),
     (
         "help",
-        r"\bwhat can (?:you do|i (?:ask|say|do|try))\b|^help\b|\bwhat do you (?:do|know)$|\bhow can you"
+        r"\bwhat can (?:you do|i (?:ask|say|do|try))\b|^help\b|\bhelp me$|\bwhat do you (?:do|know)$|\bhow can you"
         r" help\b|\bwhat are (?:you able|your abilities)\b|\bwhat tools\b|\bwhich tools\b",
         _abilities,
     ),
@@ -299,6 +299,7 @@ _RULES: Final[tuple[tuple[str, str, str | Callable[[re.Match[str], Company], str
         r"\bmeaning of life\b|\banswer to everything\b",
         "Forty-two, or so a well-known book says. I am only a set of rules.",
     ),
+    ("talk", r"^(?:please )?say (?:something|anything)\b", "Here is something: a rule chose these words, one by one."),
     ("sing", r"\bsing\b", "I cannot sing: my voice reads words, and I only choose them."),
     (
         "feelings",
