@@ -175,6 +175,11 @@ def test_what_is_no_event_gets_one_error(event: object) -> None:
     assert error(Bench().send(event))["type"] == "invalid_request_error"
 
 
+def test_an_event_id_that_is_too_long_is_an_error_and_not_echoed() -> None:
+    told = error(Bench().send({"type": "response.create", "event_id": "x" * 513}))
+    assert (told["code"], told["event_id"]) == ("string_above_max_length", None)
+
+
 def test_output_audio_buffer_clear_is_not_for_websockets() -> None:
     assert error(Bench().send({"type": "output_audio_buffer.clear"}))["param"] == "type"
 

@@ -291,6 +291,34 @@ async def test_ears_that_break_are_a_failed_transcription_and_the_turn_goes_on()
         assert "pip install" in failed["error"]["message"]
 
 
+async def test_deleting_what_is_being_recognised_stops_the_recogniser() -> None:
+    class Slow(Dictation):
+        async def listen(self, settings: Mapping[str, Any]) -> Any:
+            return SlowListener()
+
+    class SlowListener:
+        async def push(self, pcm: bytes) -> str:
+            return ""
+
+        async def finish(self) -> Transcript:
+            finishing.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def cancel(self) -> None:
+            cancelled.set()
+
+    finishing, cancelled = asyncio.Event(), asyncio.Event()
+    async with make(ScriptBrain("Yes."), hearing=Slow()).serve() as endpoint, client(endpoint) as guest:
+        await guest.send(turn_detection(None), append(loud(300)), COMMIT, CREATE)
+        item_id = (await guest.until("input_audio_buffer.committed"))["item_id"]
+        async with asyncio.timeout(TIMEOUT_S):
+            await finishing.wait()
+            await guest.send({"type": "conversation.item.delete", "item_id": item_id})
+            await cancelled.wait()
+        assert (await guest.until("response.done"))["response"]["status"] == "completed"
+
+
 async def test_audio_that_is_cleared_is_not_understood_any_further() -> None:
     hearing = Dictation("kept")
     async with make(ScriptBrain(), hearing=hearing).serve() as endpoint, client(endpoint) as guest:

@@ -224,7 +224,7 @@ class Connection:
         elif isinstance(effect, Hear):
             self._utterances[effect.key][0].push(effect.pcm)
         elif isinstance(effect, HearEnd):
-            self._utterances.pop(effect.key)[0].end()
+            self._utterances[effect.key][0].end()
         elif isinstance(effect, HearCancel):
             held = self._utterances.pop(effect.key, None)
             if held is not None:
@@ -256,7 +256,9 @@ class Connection:
             partial=lambda text: self._put(self._engine.heard_so_far(key, text, self._now())),
             final=lambda transcript: self._put(self._engine.heard(key, transcript, self._now())),
         )
-        self._utterances[key] = utterance, self._spawn(utterance.run(), f"utterance {key}")
+        task = self._spawn(utterance.run(), f"utterance {key}")
+        self._utterances[key] = utterance, task
+        task.add_done_callback(lambda _: self._utterances.pop(key, None))
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = self._loop.create_task(work, name=name)

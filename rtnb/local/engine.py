@@ -332,7 +332,9 @@ class Engine:
         self._out.append(effect)
 
     def _refuse(self, problem: Problem, event_id: Any) -> None:
-        self._emit(problems.error_event(problem, event_id if isinstance(event_id, str) else None))
+        # An absurdly long id is not echoed: the answer must not grow with the offence.
+        is_id = isinstance(event_id, str) and len(event_id) <= LIMITS.EVENT_ID_CHARS
+        self._emit(problems.error_event(problem, event_id if is_id else None))
 
     def _drain(self) -> list[Output]:
         out, self._out = self._out, []

@@ -68,12 +68,12 @@ class Utterance:
                     self._partial(text)
             transcript = await asyncio.wait_for(listener.finish(), _FINISH_S)
         except asyncio.CancelledError:
-            if listener is not None:
-                await listener.cancel()
+            await _cancel(listener)
             raise
         except Exception as exc:  # noqa: BLE001 - recognisers are foreign code: their failure is a failed transcription
             _LOG.debug("recognition failed", exc_info=True)
             transcript = Transcript("", failed=redact(str(exc)) or f"Recognition failed: {type(exc).__name__}.")
+            await _cancel(listener)
             while not self._ended:
                 await self._next()
         self._final(transcript)
@@ -91,3 +91,12 @@ class Utterance:
             chunk = self._audio.get_nowait()
         self._ended = True
         return b"".join(chunks) if chunks else None
+
+
+async def _cancel(listener: Listener | None) -> None:
+    if listener is None:
+        return
+    try:
+        await listener.cancel()
+    except Exception:  # noqa: BLE001 - foreign code that has failed already, or is not wanted any more
+        _LOG.debug("a recogniser could not be cancelled", exc_info=True)

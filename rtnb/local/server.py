@@ -126,7 +126,8 @@ class LocalEndpoint:
     @property
     def url(self) -> str:
         """The address for realtime clients: ``ws://127.0.0.1:PORT/v1/realtime``."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # listening everywhere is no address
+        host = f"[{host}]" if ":" in host else host
         return f"ws://{host}:{self.port}/v1/realtime"
 
     @property
@@ -146,19 +147,23 @@ class LocalEndpoint:
         if self._thread is not None:
             return self
         started = threading.Event()
-        failure: list[BaseException] = []
+        failure: list[Exception] = []
 
         async def main() -> None:
-            try:
-                async with self.serve():
-                    started.set()
-                    assert self._stopping is not None
-                    await self._stopping.wait()
-            except OSError as exc:
-                failure.append(exc)
+            async with self.serve():
                 started.set()
+                assert self._stopping is not None
+                await self._stopping.wait()
 
-        self._thread = threading.Thread(target=lambda: asyncio.run(main()), name="rtnb local endpoint", daemon=True)
+        def run() -> None:
+            try:
+                asyncio.run(main())
+            except Exception as exc:  # noqa: BLE001 - told by the thread that waits, or at least in the log
+                failure.append(exc)
+                _LOG.debug("the local endpoint ended", exc_info=True)
+            started.set()
+
+        self._thread = threading.Thread(target=run, name="rtnb local endpoint", daemon=True)
         self._thread.start()
         if not started.wait(_START_S) or failure:
             self._thread = None
