@@ -209,6 +209,49 @@ def error(events: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return told
 
 
+# ---- often used beginnings -------------------------------------------------------------------------------------------
+
+COMMIT = {"type": "input_audio_buffer.commit"}
+CLEAR = {"type": "input_audio_buffer.clear"}
+VAD_TURN = [
+    "input_audio_buffer.speech_started",
+    "input_audio_buffer.speech_stopped",
+    "input_audio_buffer.committed",
+    "conversation.item.added",
+    "conversation.item.done",
+    "response.created",
+]
+
+
+def text_bench() -> Bench:
+    """A session that answers in text."""
+    bench = Bench()
+    bench.send(update(output_modalities=["text"]))
+    return bench
+
+
+def manual() -> Bench:
+    """A session without turn detection."""
+    bench = Bench()
+    bench.send(turn_detection(None))
+    return bench
+
+
+def vad(**settings: object) -> Bench:
+    """A session with server_vad."""
+    bench = Bench()
+    bench.send(turn_detection({"type": "server_vad", **settings}))
+    return bench
+
+
+def spoken(bench: Bench, ms: int = 1000, words: str = "Hello there.") -> str:
+    """Let the assistant speak; return the id of the item."""
+    bench.send({"type": "response.create"})
+    done = only(bench.answer(Speech(loud(ms), words)), "response.done")
+    item_id: str = done["response"]["output"][0]["id"]
+    return item_id
+
+
 # ---- stand-ins for voice and ears ------------------------------------------------------------------------------------
 
 
