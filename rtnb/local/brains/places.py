@@ -16,7 +16,7 @@ _INNER: Final = bag("of de la le del upon am an der sur les los san st")
 _NOT_PLACES: Final = (
     bag(
         "general detail details total short brief celsius fahrenheit kelvin degrees words word sentence"
-        " sentences upper lower caps capitals"
+        " sentences caps capitals"
         " case memory mind home here there bed town city kilometers kilometres miles percent minutes"
         " hours days weeks seconds fact order"
         " addition stock stocks share shares price weather forecast temperature sum today's tomorrow's"
@@ -139,6 +139,8 @@ def _phrase_end(tokens: list[re.Match[str]], at: int) -> int:
         word = tokens[end][0]
         folded = word.casefold().removesuffix("'s")
         if re.fullmatch(r"[,;:?!&]", word) or word[0].isdigit():
+            break
+        if folded in {"upper", "lower"} and end + 1 < len(tokens) and tokens[end + 1][0].casefold() == "case":
             break
         if folded in _INNER and end > at:
             following = tokens[end + 1][0] if end + 1 < len(tokens) else ""

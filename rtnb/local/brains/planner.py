@@ -89,6 +89,9 @@ def plan(context: Context, tools: Sequence[Tool], *, forced: bool = False, has_a
         answered = _answered(context, tools, pending, last.text, has_answer)
         if answered is not None:
             return answered
+    previous = _previous(context, tools)
+    if previous is not None and (more := _continued_sum(*previous, last.text)) is not None:
+        return more
     found = _wanted(context, tools, last.text, SURE if has_answer else ENOUGH)
     if found is None or (not found.calls and not forced and _FOLLOWS.match(last.text)):
         found = _follow_up(context, tools, last.text, has_answer) or found
@@ -258,17 +261,21 @@ def _answered(context: Context, tools: Sequence[Tool], pending: Plan, text: str,
 _PRONOUNS: Final = bag("you that it me this him her them us yourself your mine")
 
 
+def _previous(context: Context, tools: Sequence[Tool]) -> tuple[Tool, Called] | None:
+    """The last call of a tool that is still declared."""
+    by_name = {tool.name: tool for tool in tools}
+    return next(((by_name[call.name], call) for call in reversed(context.calls) if call.name in by_name), None)
+
+
 def _follow_up(context: Context, tools: Sequence[Tool], text: str, has_answer: bool) -> Plan | None:
     """``How about Chicago?`` after a call: the same call with what is new."""
-    last = next((call for call in reversed(context.calls) if any(tool.name == call.name for tool in tools)), None)
-    if last is None:
+    previous = _previous(context, tools)
+    if previous is None:
         return None
-    tool = next(each for each in tools if each.name == last.name)
+    tool, last = previous
     lead = _FOLLOWS.match(text)
     if lead is None and len(text.split()) > 4:
         return None
-    if more := _continued_sum(tool, last, text):
-        return more
     if has_answer and lead is None:
         return None
     rest = text[lead.end() :] if lead else text
