@@ -79,7 +79,7 @@ class Calendar:
         return {"today": f"{today:%A, %Y-%m-%d}", "events": [each.to_dict() for each in shown]}
 
     def add_event(self, title: str, start: datetime.datetime, minutes: int = 60) -> dict[str, Any]:
-        """Add an appointment to the user's calendar.
+        """Add an appointment to the user's calendar, for example "Put lunch with Ada into my calendar, Friday at noon".
 
         Parameters
         ----------
@@ -102,7 +102,7 @@ class Calendar:
         return result
 
     def cancel_event(self, title: str) -> dict[str, Any]:
-        """Remove an appointment from the user's calendar.
+        """Cancel an appointment and remove it from the user's calendar, for example "Cancel my dentist".
 
         Parameters
         ----------

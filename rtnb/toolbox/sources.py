@@ -31,7 +31,7 @@ from urllib.parse import quote
 from rtnb.core.errors import ToolError, redact
 from rtnb.core.tools import PREFER_RECORDED
 
-__all__ = ["Mode", "ServiceFailed", "check_mode", "fetch_json", "load_data", "settled_mode"]
+__all__ = ["Mode", "ServiceFailed", "check_mode", "fetch_json", "load_data", "settled_mode", "some"]
 
 Mode: TypeAlias = Literal["auto", "live", "recorded"]
 
@@ -138,3 +138,17 @@ def load_data(name: str) -> dict[str, Any]:
     text = resources.files("rtnb.toolbox").joinpath("data", name).read_text(encoding="utf-8")
     data: dict[str, Any] = json.loads(text)
     return data
+
+
+def some(names: list[str], most: int = 6) -> str:
+    """A few names for a text that may be spoken: ``"Rome, Paris and 3 others"``.
+
+    Parameters
+    ----------
+    names
+        All of them.
+    most
+        How many to tell.
+    """
+    rest = len(names) - most
+    return ", ".join(names) if rest <= 0 else f"{', '.join(names[:most])} and {rest} others"

@@ -20,7 +20,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from rtnb.core.errors import ToolError
-from rtnb.toolbox.sources import Mode, ServiceFailed, check_mode, fetch_json, load_data, settled_mode
+from rtnb.toolbox.sources import Mode, ServiceFailed, check_mode, fetch_json, load_data, settled_mode, some
 
 __all__ = ["Stocks", "get_stock_price"]
 
@@ -118,8 +118,7 @@ def _recorded(symbol: str, ticker: str, source: str) -> dict[str, Any]:
         if symbol == each["ticker"] or ticker.strip().casefold() in each["names"]:
             fields = {key: each[key] for key in ("ticker", "name", "price", "currency", "change_percent")}
             return {**fields, "source": source}
-    known = ", ".join(Stocks.tickers())
-    raise ToolError(f"There is no recorded price for {symbol}. Recorded are: {known}.")
+    raise ToolError(f"There is no recorded price for {symbol}. Recorded are: {some(Stocks.tickers())}.")
 
 
 def _symbol(ticker: str) -> str:

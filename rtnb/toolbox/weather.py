@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 from rtnb.core.errors import ToolError
-from rtnb.toolbox.sources import Mode, ServiceFailed, check_mode, fetch_json, load_data, settled_mode
+from rtnb.toolbox.sources import Mode, ServiceFailed, check_mode, fetch_json, load_data, settled_mode, some
 
 __all__ = ["Units", "Weather", "get_weather"]
 
@@ -139,7 +139,7 @@ class Weather:
                 return _imperial(result) if units == "imperial" else result
         raise ToolError(
             f"There is no recorded weather for {location!r}, and the network is not used here. "
-            f"Recorded places are: {', '.join(self.places())}."
+            f"Recorded places are: {some(self.places())}."
         )
 
 
