@@ -147,6 +147,29 @@ def test_openais_sync_client_completes_a_tool_turn() -> None:
 
 
 @SYNC
+def test_openais_sync_client_completes_a_push_to_talk_turn() -> None:
+    with make(ScriptBrain("I heard you."), "can you hear me") as endpoint:
+        openai = OpenAI(**address(endpoint))
+        with openai, openai.realtime.connect(model="gpt-realtime") as connection:
+            audio_input: Any = {"turn_detection": None, "transcription": {"model": "whisper-1"}}
+            connection.session.update(session={"type": "realtime", "audio": {"input": audio_input}})
+            connection.input_audio_buffer.append(audio=b64(loud(400)))
+            connection.input_audio_buffer.commit()
+            connection.response.create()
+            audio, heard = b"", ""
+            for event in connection:
+                assert event.type != "error", event
+                if event.type == "response.output_audio.delta":
+                    audio += base64.b64decode(event.delta)
+                elif event.type == "conversation.item.input_audio_transcription.completed":
+                    heard = event.transcript
+                elif event.type == "response.done":
+                    break
+            assert heard == "can you hear me"
+            assert len(audio) == 3 * 60 * 48
+
+
+@SYNC
 def test_openais_client_mints_a_secret_and_connects_with_it() -> None:
     with make(ScriptBrain("Hi.")) as endpoint, OpenAI(**address(endpoint)) as openai:
         minted = openai.realtime.client_secrets.create(

@@ -11,7 +11,6 @@ from helpers_local import (
     append,
     b64,
     error,
-    judge,
     loud,
     manual,
     only,
@@ -20,6 +19,7 @@ from helpers_local import (
     update,
     user,
 )
+from helpers_local_judge import judge
 
 from rtnb.local.seams import Say, Speech
 

@@ -121,6 +121,15 @@ def test_a_commit_by_hand_in_the_midst_of_speech_skips_speech_stopped() -> None:
     assert bench.send(append(silence(600))) == []
 
 
+def test_speech_that_goes_on_after_a_commit_by_hand_is_a_new_turn() -> None:
+    bench = vad()
+    first = only(bench.send(append(silence(400)), append(loud(400))), "input_audio_buffer.speech_started")
+    bench.send(COMMIT)
+    second = only(bench.send(append(loud(400))), "input_audio_buffer.speech_started")
+    assert second["item_id"] != first["item_id"]
+    assert second["audio_start_ms"] >= 800
+
+
 def test_a_commit_by_hand_while_nobody_speaks_takes_what_is_there() -> None:
     bench = vad()
     bench.send(append(silence(400)))
