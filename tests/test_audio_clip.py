@@ -239,9 +239,9 @@ def test_chromium_decodes_every_kind_of_preview(monkeypatch):
 def test_a_cell_that_ends_with_audio_shows_the_clip(monkeypatch):
     from IPython.core.formatters import DisplayFormatter
 
-    import rtnb.core.audio as audio_module
+    from rtnb.core import services
 
-    monkeypatch.setitem(audio_module._PROVIDERS, "show", "rtnb.notebook.clip:mimebundle")
+    monkeypatch.setitem(services._targets, "audio.show", "rtnb.notebook.clip:mimebundle")
     data, _ = DisplayFormatter().format(Audio.silence(0.1))
     assert data["text/html"].startswith("<div role=")
     assert data["text/plain"] == "<Audio 0.10 s at 24000 Hz>"

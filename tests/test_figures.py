@@ -7,7 +7,6 @@ import threading
 import numpy as np
 import pytest
 
-import rtnb.core.audio as audio_module
 from rtnb.core.audio import Audio
 from rtnb.notebook.figures import Picture, plot_audio
 
@@ -109,8 +108,9 @@ def test_figures_may_be_drawn_in_any_thread():
 
 def test_pyplot_is_never_imported():
     code = (
-        "import sys, rtnb.core.audio as a; a.provide('plot', 'rtnb.notebook.figures:plot_audio'); "
-        "a.Audio.tone(440, 1).plot()._repr_png_(); print('matplotlib.pyplot' in sys.modules)"
+        "import sys; from rtnb.core import audio as a, services; "
+        "services.provide('audio.plot', 'rtnb.notebook.figures:plot_audio'); a.Audio.tone(440, 1).plot()._repr_png_(); "
+        "print('matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True)
     assert done.stdout.strip() == "False"
@@ -119,7 +119,7 @@ def test_pyplot_is_never_imported():
 def test_a_cell_that_ends_with_a_plot_shows_it_without_pyplot(monkeypatch):
     from IPython.core.formatters import DisplayFormatter
 
-    monkeypatch.setitem(audio_module._PROVIDERS, "plot", "rtnb.notebook.figures:plot_audio")
+    monkeypatch.setitem(services._targets, "audio.plot", "rtnb.notebook.figures:plot_audio")
     figure = Audio.tone(440, 1).plot()
     assert isinstance(figure, Picture)
     data, _ = DisplayFormatter().format(figure)

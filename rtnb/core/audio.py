@@ -5,14 +5,13 @@ The streaming parts and the number work live beside it and are offered here too:
 G.711, levels.
 
 Four things that an `Audio` promises belong to upper floors: to be drawn, shown in a cell, spoken, and recorded. They
-are reached through names that the package root registers with `provide`, so that this module knows no one above it.
+are reached through `rtnb.core.services`, so that this module knows no one above it.
 
 May import numpy; soundfile and soxr when first used; of rtnb only its neighbours in `core`.
 """
 
 from __future__ import annotations
 
-import importlib
 import io
 import math
 import os
@@ -20,7 +19,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +39,7 @@ from .pcm16 import (
 )
 from .protocol import RATE
 from .resample import Resampler, check_rate
+from .services import is_provided, service
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,49 +58,7 @@ __all__ = [
     "float_to_pcm16",
     "level_dbfs",
     "pcm16_to_float",
-    "provide",
 ]
-
-Service = Literal["speak", "record", "from_recorder", "plot", "show"]
-"""What an `Audio` asks of upper floors."""
-
-_PROVIDERS: Final[dict[str, str]] = {}
-
-_MISSING: Final = {
-    "speak": "no voice is installed here",
-    "record": "there is no microphone here",
-    "from_recorder": "there is no recorder of a web page here",
-    "plot": "there is nothing here that draws",
-    "show": "there is nothing here that shows sound",
-}
-
-
-def provide(service: Service, target: str) -> None:
-    """Name the function that carries out a service of `Audio`; it is imported when first asked for.
-
-    Parameters
-    ----------
-    service
-        ``"speak"``: ``(text, *, voice, speed) -> Audio``; ``"record"``: ``(seconds) -> Audio``;
-        ``"from_recorder"``: ``(recorder) -> Audio``; ``"plot"``: ``(audio, *, ax, title) -> Figure``;
-        ``"show"``: ``(audio) -> mime bundle``.
-    target
-        ``"package.module:function"``.
-    """
-    if service not in _MISSING:
-        raise ValueError(f"Audio asks for {', '.join(_MISSING)}, not {service!r}.")
-    module, colon, function = target.partition(":")
-    if not (module and colon and function):
-        raise ValueError(f"A provider is named 'package.module:function', not {target!r}.")
-    _PROVIDERS[service] = target
-
-
-def _ask(service: Service) -> Any:
-    target = _PROVIDERS.get(service)
-    if target is None:
-        raise RtnbError(f"Audio.{service} cannot be used: {_MISSING[service]}. Start from `import rtnb`.")
-    module, _, function = target.partition(":")
-    return getattr(importlib.import_module(module), function)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -246,17 +204,17 @@ class Audio:
     @classmethod
     def speak(cls, text: str, *, voice: str | None = None, speed: float = 1.0) -> Audio:
         """Have `text` spoken by the voice of the local endpoint: no key, no network."""
-        return _returned("speak", _ask("speak")(text, voice=voice, speed=speed))
+        return _returned("speak", service("audio.speak")(text, voice=voice, speed=speed))
 
     @classmethod
     def record(cls, seconds: float = 5.0) -> Audio:
         """Record from the microphone: the browser's, else the kernel's own."""
-        return _returned("record", _ask("record")(seconds))
+        return _returned("record", service("audio.record")(seconds))
 
     @classmethod
     def from_recorder(cls, recorder: object) -> Audio:
         """Take what an ``AudioRecorder`` of ipywebrtc holds; it has something only after it was stopped."""
-        return _returned("from_recorder", _ask("from_recorder")(recorder))
+        return _returned("from_recorder", service("audio.from_recorder")(recorder))
 
     # ---- what it is
 
@@ -298,9 +256,9 @@ class Audio:
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
     ) -> Mapping[str, str]:  # called by IPython, which filters by itself
-        if "show" not in _PROVIDERS:
+        if not is_provided("audio.show"):
             return {"text/plain": repr(self)}
-        bundle: Mapping[str, str] = _ask("show")(self)
+        bundle: Mapping[str, str] = service("audio.show")(self)
         return bundle
 
     # ---- what can be made of it
@@ -360,7 +318,7 @@ class Audio:
 
     def plot(self, *, ax: Axes | None = None, title: str | None = None) -> Figure:
         """Draw the waveform over seconds, into `ax` or into a figure of its own, which is returned."""
-        figure: Figure = _ask("plot")(self, ax=ax, title=title)
+        figure: Figure = service("audio.plot")(self, ax=ax, title=title)
         return figure
 
 
@@ -385,7 +343,7 @@ def _rise(n_samples: int) -> FloatArray:
     return (0.5 - 0.5 * np.cos(np.pi * phase)).astype(np.float32)
 
 
-def _returned(service: str, result: object) -> Audio:
+def _returned(name: str, result: object) -> Audio:
     if not isinstance(result, Audio):
-        raise RtnbError(f"The provider of Audio.{service} gave {type(result).__name__} instead of an Audio.")
+        raise RtnbError(f"The provider of Audio.{name} gave {type(result).__name__} instead of an Audio.")
     return result

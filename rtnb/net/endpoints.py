@@ -4,13 +4,13 @@
 the argument, ``RTNB_ENDPOINT``, an ``OPENAI_API_KEY`` in the environment or in ``.env``, else the local endpoint.
 
 A key is sent only to the service it belongs to: ``OPENAI_API_KEY`` to api.openai.com, ``RTNB_API_KEY`` to any other
-address. May import `rtnb.core`; the local endpoint is reached through `set_local_starter`, called by the package root.
+address. May import `rtnb.core`; the embedded endpoint is a service of an upper floor (`rtnb.core.services`).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -18,8 +18,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from rtnb.core.errors import ConnectionFailed
 from rtnb.core.protocol import DEFAULT_MODEL
+from rtnb.core.services import service
 
-__all__ = ["OPENAI_URL", "Endpoint", "resolve", "set_local_starter"]
+__all__ = ["EMBEDDED", "OPENAI_URL", "Endpoint", "resolve"]
 
 OPENAI_URL: Final = "wss://api.openai.com/v1/realtime"
 
@@ -27,8 +28,6 @@ EMBEDDED: Final = "local:"
 """Stands for the address of the embedded endpoint until it is started."""
 
 Kind: TypeAlias = Literal["local", "openai", "url"]
-
-_local_starter: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,7 @@ class Endpoint:
         """The same endpoint with its real address: starts the embedded one, which has none before."""
         if self.url != EMBEDDED:
             return self
-        if _local_starter is None:
-            raise ConnectionFailed("no local endpoint is installed", reason="endpoint")
-        return replace(self, url=_local_starter())
+        return replace(self, url=service("endpoint.local")())
 
     @property
     def address(self) -> str:
@@ -93,12 +90,6 @@ class Endpoint:
             return f"OpenAI, model {model}: each answer costs money on your account (see session.cost)"
         host = urlsplit(self.url).netloc.rpartition("@")[2]
         return f"{host}, model {model}"
-
-
-def set_local_starter(start: Callable[[], str]) -> None:
-    """Say how the local endpoint is started: `start` returns its address, starting it on the first call."""
-    global _local_starter
-    _local_starter = start
 
 
 def resolve(

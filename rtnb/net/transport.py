@@ -20,7 +20,7 @@ from rtnb.core.errors import ConnectionClosed, ConnectionFailed, redact
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
-__all__ = ["MemoryTransport", "Transport", "WebSocketTransport", "memory_pair", "open_websocket"]
+__all__ = ["MemoryTransport", "Transport", "WebSocketTransport", "closed_error", "memory_pair", "open_websocket"]
 
 logger = logging.getLogger(__name__)
 
@@ -176,9 +176,7 @@ async def open_websocket(
         raise _status_error(where, exc.response.status_code) from None  # its request carries the key
     except InvalidHandshake as exc:
         detail = redact(str(exc), *secrets)
-        raise ConnectionFailed(
-            f"{where} answered, but not as a WebSocket server ({detail})", reason="http"
-        ) from None
+        raise ConnectionFailed(f"{where} answered, but not as a WebSocket server ({detail})", reason="http") from None
     except (ssl.SSLError, ssl.CertificateError) as exc:
         raise ConnectionFailed(
             f"the secure connection to {where} failed ({redact(str(exc), *secrets)}); behind a company proxy, "

@@ -1,0 +1,587 @@
+"""`Core`: what of a session lives on its own thread. `Session` is its face, and hands every call over.
+
+One rule: all that changes state here runs on the runner's loop. What other threads call (`ask`, `send`,
+`append_audio`, `close`) only checks, makes values and posts.
+
+Imports `rtnb.core`, `rtnb.net` and its neighbours in `rtnb.session`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import base64
+import contextlib
+import enum
+import logging
+import time
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from rtnb.core.conversation import Conversation, Item
+from rtnb.core.errors import ConnectionClosed, NotConnected, ProtocolError, RtnbError
+from rtnb.core.latency import Latency
+from rtnb.core.latency import turns as turns_of
+from rtnb.core.lint import lint
+from rtnb.core.log import Entry, EventLog
+from rtnb.core.protocol import (
+    BYTES_PER_MS,
+    LIMITS,
+    Event,
+    assistant_message,
+    item_create,
+    new_id,
+    session_update,
+    system_message,
+    user_message,
+)
+from rtnb.core.tools import Tool, ToolSet
+from rtnb.net.endpoints import resolve
+from rtnb.session import accounts
+from rtnb.session.content import content_parts, pcm_of
+from rtnb.session.link import Link, checked
+from rtnb.session.listeners import Listeners
+from rtnb.session.opening import open_link
+from rtnb.session.reply import Reply
+from rtnb.session.router import Router
+from rtnb.session.runner import Runner
+from rtnb.session.sequencer import REPLY_KEY, Sequencer, Turn
+from rtnb.session.settings import merged, session_object
+from rtnb.session.tool_runner import ToolRunner
+from rtnb.session.tooling import Tooling, ask_for_approval
+
+if TYPE_CHECKING:
+    from rtnb.core.latency import Turn as LatencyTurn
+    from rtnb.core.usage import Cost, Usage
+
+__all__ = ["Core", "SessionState"]
+
+logger = logging.getLogger(__name__)
+
+_ANSWER_S: Final = 120.0
+_CONNECT_S: Final = 10.0
+
+
+class SessionState(enum.Enum):
+    """Where the connection of a session stands."""
+
+    IDLE = "idle"
+    CONNECTING = "connecting"
+    READY = "ready"
+    RECONNECTING = "reconnecting"
+    CLOSED = "closed"
+    FAILED = "failed"
+
+
+class Core:
+    """The state of one session; see `rtnb.Session` for the parameters."""
+
+    def __init__(
+        self,
+        endpoint: Any,
+        *,
+        model: str | None,
+        key: str | None,
+        options: Mapping[str, Any],
+        config: Mapping[str, Any] | None,
+        tools: Iterable[Any],
+        name: str | None,
+        transport: Any,
+    ) -> None:
+        self.name = name
+        self.endpoint = resolve(endpoint, model=model, key=key)
+        self.config = session_object(options, config=config)  # what a new connection is configured with
+        self.tools = ToolSet(tools)
+        self.state = SessionState.IDLE
+        self.failure: RtnbError | None = None  # why the connection failed or ended; None while all is well
+        self.origin = time.perf_counter()
+        self.log = EventLog(origin=time.time())
+        self.conversation = Conversation()
+        self.replies: list[Reply] = []
+        self.runner = Runner(f"rtnb session {name or ''}".strip())
+        self.listeners = Listeners(f"rtnb listeners {name or ''}".strip())
+        self.link: Link | None = None
+        self._transport = transport  # instead of a socket, once
+        self._opening: asyncio.Task[None] | None = None
+        self._cursor = -1  # where `wait` looks from
+        self._appended = 0  # bytes in the input buffer that were not committed yet
+        self.sequencer = Sequencer(
+            send=self._put,
+            start_tool=lambda reply, call: self.tooling.start(self.sequencer, reply, call),
+            adopt=self._adopt,
+            changed=lambda state: self.listeners.tell("session.activity", state),
+        )
+        self.tooling = Tooling(
+            self.tools,
+            ToolRunner(
+                approve=ask_for_approval,
+                prefer_recorded=self.endpoint.kind == "local",
+                secrets=self.endpoint.secrets,
+            ),
+            declared=lambda: self.conversation.session.get("tools") or [],
+            new_reply=self._adopt,
+        )
+        self.router = Router(self.sequencer, self.listeners)
+        _open_cores.add(self)
+
+    # ---- opening and closing
+
+    async def do_connect(self, timeout: float = _CONNECT_S) -> None:
+        """Open, or join whoever is opening."""
+        if self.state is SessionState.READY:
+            return
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(self._open(timeout))
+            self._opening.add_done_callback(self._opened)
+        await asyncio.shield(self._opening)
+
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        self._opening = None
+        if not task.cancelled():
+            task.exception()  # those who waited have it; it must not be reported as never retrieved
+
+    async def _open(self, timeout: float) -> None:
+        self._set_state(SessionState.CONNECTING)
+        self.conversation = Conversation()
+        try:
+            endpoint = self.endpoint
+            if self._transport is None:
+                endpoint = await asyncio.to_thread(self.endpoint.started)
+            transport, self._transport = self._transport, None
+            self.link = await open_link(
+                endpoint,
+                config={**self.config, "tools": self._definitions()},
+                timeout=timeout,
+                log=self.log,
+                conversation=self.conversation,
+                origin=self.origin,
+                received=self.router.received,
+                closed=self._lost,
+                transport=transport,
+            )
+        except BaseException as exc:
+            self.failure = exc if isinstance(exc, RtnbError) else None
+            self._set_state(SessionState.FAILED)
+            raise
+        self.failure = None
+        self._set_state(SessionState.READY)
+
+    def close(self) -> None:
+        """Close from any thread but the session's own; see `do_close`."""
+        if not self.runner.is_current:
+            self.runner.call(self.do_close())
+            self.stop()
+        else:
+            raise RtnbError("close() was called on the session's own thread; use await session.aio.close()")
+
+    async def do_close(self) -> None:
+        """Close the connection; open replies end."""
+        link, self.link = self.link, None
+        if self._opening is not None:
+            self._opening.cancel()
+        self.tooling.close()
+        if link is not None:
+            await link.close()
+        self.sequencer.lost(ConnectionClosed("the session was closed before the answer was complete", code=1000))
+        if self.state is not SessionState.IDLE:
+            self._set_state(SessionState.CLOSED)
+
+    def stop(self) -> None:
+        """End the threads; the next call starts new ones."""
+        self.listeners.close()
+        if not self.runner.is_current:
+            self.runner.stop()
+        _open_cores.discard(self)
+
+    def _lost(self, error: ConnectionClosed) -> None:
+        """Note that the connection ended by itself."""
+        self.link = None
+        self.failure = error
+        self._appended = 0
+        if self.state is SessionState.READY:
+            self._set_state(SessionState.CLOSED if error.code in (1000, 1001) else SessionState.FAILED)
+        self.sequencer.lost(error)
+
+    def _set_state(self, state: SessionState) -> None:
+        self.state = state
+        self.listeners.tell("session.state", state)
+
+    # ---- asking
+
+    def response_settings(self, **settings: Any) -> dict[str, Any]:
+        """The ``response`` object from the options that were given."""
+        output = settings.pop("output", None)
+        tools = settings.pop("tools", None)
+        response = {name: value for name, value in settings.items() if value is not None}
+        if output is not None:
+            response["output_modalities"] = session_object({"output": output})["output_modalities"]
+        if tools is not None:
+            response["tools"] = [each if isinstance(each, Mapping) else self._known(each) for each in tools]
+        return response
+
+    def _known(self, value: Any) -> dict[str, Any]:
+        """The definition of a tool for one response; its handler must be among the session's."""
+        tool = self.tools.get(value) if isinstance(value, str) else None
+        if tool is None:
+            tool = self.tools.add(value)
+        return tool.definition()
+
+    def ask(self, content: Any, settings: dict[str, Any], timeout: float) -> Reply:
+        """Make the reply and hand the turn over; `content` None asks about the conversation as it stands."""
+        items = [] if content is None else [item_create(user_message(content_parts(content), id=new_id("item")))]
+        for event in items:
+            event["event_id"] = new_id("event")
+        turn = Turn(self._new_reply(timeout), items=items, settings=settings)
+        findings = [] if self._is_lenient() else lint({"type": "response.create", "response": settings})
+        for finding in findings:
+            if finding.severity == "error":
+                raise ProtocolError(str(finding), param=finding.param)
+        self._cursor = len(self.log) - 1
+        turn.reply.started_at = len(self.log)
+        self.replies.append(turn.reply)
+        if self.runner.is_current:
+            self._begin(turn)
+        else:
+            self.runner.post(self._begin, turn)
+        return turn.reply
+
+    def _begin(self, turn: Turn) -> None:
+        if self.state is SessionState.READY:
+            self.sequencer.submit(turn)
+        else:
+            task = asyncio.get_running_loop().create_task(self._begin_late(turn))
+            _keep(task)
+
+    async def _begin_late(self, turn: Turn) -> None:
+        try:
+            await self.do_connect()
+        except RtnbError as exc:
+            turn.reply.finish("failed", exc)
+        except asyncio.CancelledError:
+            turn.reply.finish("failed", ConnectionClosed("the session was closed before it was open", code=1000))
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the reader of the reply must learn it
+            turn.reply.finish("failed", RtnbError(f"{type(exc).__name__}: {exc}"))
+        else:
+            self.sequencer.submit(turn)
+
+    def _new_reply(self, timeout: float = _ANSWER_S) -> Reply:
+        return Reply(self, number=len(self.replies) + 1, timeout=timeout)
+
+    def _adopt(self) -> Reply:
+        """A reply that nobody asked for by `ask`: to detected speech, to a raw event, or with a late tool result."""
+        reply = self._new_reply()
+        reply.started_at = max(len(self.log) - 1, 0)
+        self.replies.append(reply)
+        return reply
+
+    async def do_interrupt(self) -> bool:
+        """Stop what is under way."""
+        return self.sequencer.interrupt()
+
+    # ---- events
+
+    def send(self, event: Any, *, check: bool) -> str:
+        """Lint, then send; from any thread."""
+        event = dict(checked(event))
+        if check:
+            for finding in lint(event):
+                if finding.severity == "error":
+                    raise ProtocolError(str(finding), param=finding.param)
+                logger.warning("%s: %s", event["type"], finding)
+        link = self.open_link()
+        self._cursor = len(self.log) - 1
+        if event["type"] == "response.create":
+            self.runner.post(self.sequencer.expect_foreign)
+        elif event["type"] == "session.update":
+            self.config = merged(self.config, event.get("session") or {})
+        return link.put(event)
+
+    async def do_wait(
+        self,
+        pattern: str,
+        where: Callable[[Event], bool] | None,
+        timeout: float,
+        *,
+        after: int | Entry | Event | None = None,
+    ) -> Event:
+        """Wait for an event; see `rtnb.Session.wait`."""
+        start = self._cursor if after is None else self._place(after)
+        link = self.link
+        if link is None:
+            found = self.log.find(pattern, direction="server", where=where, after=start)
+            if found is None:
+                self.open_link()
+            entry = found
+        else:
+            entry = await link.wait(pattern, where=where, after=start, timeout=timeout)
+        assert entry is not None
+        self._cursor = entry.index
+        return entry.event
+
+    def _place(self, after: int | Entry | Event) -> int:
+        if isinstance(after, int):
+            return after
+        if isinstance(after, Entry):
+            return after.index
+        for entry in reversed(self.log):
+            if entry.event is after or (entry.event.get("event_id") == after.get("event_id", object())):
+                return entry.index
+        raise ProtocolError("after= is an event that is not in this session's log")
+
+    def open_link(self) -> Link:
+        """The connection, or `NotConnected` with what to do."""
+        link = self.link
+        if link is not None and link.is_open:
+            return link
+        words = {
+            SessionState.IDLE: "the session was never opened: call session.connect(), or session.ask(...)",
+            SessionState.CONNECTING: "the session is still connecting: call session.connect(), which waits for it",
+            SessionState.CLOSED: "the session is closed: session.connect() opens a new one",
+        }.get(self.state, "the session is not connected: session.connect() tries again")
+        raise NotConnected(f"{words} ({self.failure})" if self.failure else words)
+
+    def _put(self, event: Event) -> None:
+        if self.link is not None:
+            self.link.put(event)
+
+    def _is_lenient(self) -> bool:
+        return self.endpoint.kind == "url"
+
+    # ---- settings and tools
+
+    async def do_update(self, settings: Mapping[str, Any], config: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Change the session on the server, or what it will be opened with."""
+        session = session_object(settings, config=config)
+        if "tools" in session and "tools" in settings:
+            raise ProtocolError("tools are added with session.tool and session.add_tool", param="tools")
+        await self._update(session)
+        self.config = merged(self.config, session)
+        return self.conversation.session
+
+    async def _update(self, session: Mapping[str, Any]) -> None:
+        if self._opening is not None:
+            await self.do_connect()
+        if self.link is None:
+            return
+        event = session_update(session)
+        for finding in lint(event):
+            if finding.severity == "error":
+                raise ProtocolError(str(finding), param=finding.param)
+        async with self.link.updates:
+            self._cursor = len(self.log) - 1
+            await self.open_link().request(event, "session.updated", timeout=_CONNECT_S)
+
+    def _definitions(self) -> list[Any]:
+        """What the server is told of tools: those with a handler here, then those declared without one."""
+        own = self.tools.definitions()
+        names = {each["name"] for each in own}
+        raw = self.config.get("tools") or []
+        return own + [each for each in raw if not (isinstance(each, Mapping) and each.get("name") in names)]
+
+    async def do_add_tool(self, tool: Tool) -> None:
+        """Add a tool and tell the server."""
+        self.tools.add(tool)
+        await self._update({"tools": self._definitions()})
+
+    async def do_remove_tool(self, name: str | Tool) -> None:
+        """Remove a tool and tell the server."""
+        self.tools.remove(name)
+        await self._update({"tools": self._definitions()})
+
+    # ---- the audio buffer
+
+    def append_audio(self, sound: Any) -> None:
+        """Append sound; from any thread."""
+        data = pcm_of(sound)
+        link = self.open_link()
+        step = LIMITS.APPEND_BYTES // 16
+        for start in range(0, len(data), step):
+            chunk = data[start : start + step]
+            link.put({"type": "input_audio_buffer.append", "audio": base64.b64encode(chunk).decode("ascii")})
+        self._appended += len(data)
+
+    async def do_commit(self, timeout: float) -> Item:
+        """Commit the buffer."""
+        link = self.open_link()
+        if not self.router.creates_responses and self._appended < LIMITS.MIN_COMMIT_MS * BYTES_PER_MS:
+            raise ProtocolError(
+                f"only {self._appended / BYTES_PER_MS:.0f} ms of audio were appended since the last commit; the "
+                f"service takes turns of {LIMITS.MIN_COMMIT_MS} ms and more. Record a little longer."
+            )
+        self._appended = 0
+        self._cursor = len(self.log) - 1
+        entry = await link.request(
+            {"type": "input_audio_buffer.commit"}, "input_audio_buffer.committed", timeout=timeout
+        )
+        item_id = entry.event.get("item_id")
+        await link.wait(
+            "conversation.item.*",
+            where=lambda event: (event.get("item") or {}).get("id") == item_id,
+            after=entry.index,
+            timeout=timeout,
+        )
+        return self._item(str(item_id))
+
+    async def do_clear_audio(self, timeout: float) -> None:
+        """Clear the buffer."""
+        self._appended = 0
+        await self.open_link().request(
+            {"type": "input_audio_buffer.clear"}, "input_audio_buffer.cleared", timeout=timeout
+        )
+
+    # ---- the conversation
+
+    async def do_insert(
+        self,
+        content: Any,
+        *,
+        role: Literal["user", "assistant", "system"],
+        after: str | Item | None,
+        timeout: float,
+    ) -> Item:
+        """Create an item and wait until it is there."""
+        link = self.open_link()
+        item = _message(content, role)
+        item.setdefault("id", new_id("item"))
+        event = item_create(item, previous_item_id=_id_of(after) if after is not None else None)
+        for finding in lint(event):
+            if finding.severity == "error":
+                raise ProtocolError(str(finding), param=finding.param)
+        await link.request(
+            event,
+            "conversation.item.*",  # added, or created where an old server says so
+            where=lambda each: (each.get("item") or {}).get("id") == item["id"],
+            timeout=timeout,
+        )
+        return self._item(item["id"])
+
+    async def do_delete(self, item: str | Item, timeout: float) -> None:
+        """Delete an item and wait until it is gone."""
+        await self._about({"type": "conversation.item.delete", "item_id": _id_of(item)}, "deleted", timeout)
+
+    async def do_truncate(self, item: str | Item, audio_end_ms: int, timeout: float) -> None:
+        """Cut an item's audio, never past its end: the service refuses that."""
+        known = self.conversation.item(_id_of(item))
+        end = int(min(audio_end_ms, known.audio_ms)) if known is not None else int(audio_end_ms)
+        event = {
+            "type": "conversation.item.truncate",
+            "item_id": _id_of(item),
+            "content_index": 0,
+            "audio_end_ms": max(end, 0),
+        }
+        await self._about(event, "truncated", timeout)
+
+    async def _about(self, event: Event, answer: str, timeout: float) -> None:
+        await self.open_link().request(
+            event,
+            f"conversation.item.{answer}",
+            where=lambda each: each.get("item_id") == event["item_id"],
+            timeout=timeout,
+        )
+
+    def _item(self, item_id: str) -> Item:
+        item = self.conversation.item(item_id)
+        assert item is not None, "the server confirmed an item that is not known"
+        return item
+
+    # ---- accounts
+
+    @property
+    def model(self) -> str | None:
+        """Name of the model: the server's word, else what is asked for."""
+        return self.conversation.session.get("model") or self.endpoint.model
+
+    def usage(self) -> Usage:
+        """Of all responses."""
+        return accounts.usage_of(self.log)
+
+    def cost(self) -> Cost | None:
+        """Of all responses."""
+        return accounts.cost_of(self.usage(), self.model, is_free=self.endpoint.kind == "local")
+
+    def turns(self) -> list[LatencyTurn]:
+        """Of all responses."""
+        return turns_of(self.log)
+
+    # ---- the host of replies
+
+    def cancel_reply(self, reply: Reply) -> None:
+        """Cancel from any thread."""
+
+        def cancel() -> None:
+            self.tooling.cancel(self.sequencer.calls_of(reply))
+            self.sequencer.cancel(reply)
+
+        if self.runner.is_current:
+            cancel()
+        elif not reply.is_done:
+            self.runner.post(cancel)
+
+    def check_may_block(self) -> None:
+        """Raise on the session's own thread."""
+        if self.runner.is_current:
+            raise RtnbError(
+                "waiting for an answer here would stop the session, whose own thread this is (async callbacks and "
+                "async tools run there): use await reply"
+            )
+
+    def reply_events(self, reply: Reply) -> EventLog:
+        """The events of a reply."""
+        responses = {response.id for response in reply.responses}
+        items = {item.id for response in reply.responses for item in response.output}
+        asked = {
+            str(response.metadata.get(REPLY_KEY))
+            for response in reply.responses
+            if isinstance(response.metadata, Mapping)
+        }
+        return accounts.events_of(self.log, reply.started_at, responses, items, asked)
+
+    def reply_usage(self, reply: Reply) -> Usage:
+        """Tokens of a reply."""
+        return accounts.usage_of(self.reply_events(reply))
+
+    def reply_cost(self, reply: Reply) -> Cost | None:
+        """What a reply cost."""
+        return accounts.cost_of(self.reply_usage(reply), self.model, is_free=self.endpoint.kind == "local")
+
+    def reply_latency(self, reply: Reply) -> Latency:
+        """The distances of a reply's first response."""
+        first = reply.responses[0].id if reply.responses else None
+        return accounts.latency_of(self.log, reply.started_at, first)
+
+
+_open_cores: weakref.WeakSet[Core] = weakref.WeakSet()
+_tasks: set[asyncio.Task[None]] = set()
+
+
+def _keep(task: asyncio.Task[None]) -> None:
+    """Hold a task until it ends: a loop does not."""
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+@atexit.register
+def _close_all() -> None:
+    """Say goodbye to servers when the program ends without `close`."""
+    for core in list(_open_cores):
+        with contextlib.suppress(Exception):
+            core.close()
+
+
+def _id_of(item: str | Item) -> str:
+    return item.id if isinstance(item, Item) else item
+
+
+def _message(content: Any, role: str) -> dict[str, Any]:
+    if isinstance(content, Mapping) and "type" in content and ("role" in content or content["type"] != "message"):
+        return dict(content)
+    if role == "user":
+        return user_message(content_parts(content))
+    if not isinstance(content, str):
+        raise ProtocolError(f"a message of the {role} is text; the service takes nothing else")
+    if role == "assistant":
+        return assistant_message(content)
+    if role == "system":
+        return system_message(content)
+    raise ProtocolError(f"role is 'user', 'assistant' or 'system', not {role!r}")

@@ -1,0 +1,110 @@
+"""Opening a connection: from an endpoint to a configured `Link`, or to an error that says which door was shut.
+
+api.openai.com accepts the WebSocket before it looks at the key (REALTIME handshake: 101, one ``error`` event, close),
+so a failure is mostly told by the first event, not by HTTP.
+
+Imports `rtnb.core`, `rtnb.net` and `rtnb.session.link`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from rtnb.core.changes import Changes
+from rtnb.core.conversation import Conversation
+from rtnb.core.errors import ConnectionClosed, ConnectionFailed, RtnbError, WaitTimeout
+from rtnb.core.log import Entry, EventLog
+from rtnb.core.protocol import session_update
+from rtnb.net.endpoints import Endpoint
+from rtnb.net.transport import Transport, open_websocket
+from rtnb.session.link import Link
+
+__all__ = ["open_link"]
+
+_REASONS: Final = {
+    "invalid_api_key": ("key", "the key was refused: check OPENAI_API_KEY for missing or additional characters"),
+    "account_deactivated": ("key", "the account of this key is deactivated"),
+    "insufficient_quota": ("quota", "the account has no credit left; see its billing page"),
+    "billing_hard_limit_reached": ("quota", "the account's spending limit is reached; see its billing page"),
+    "model_not_found": ("model", "this model does not exist, or the account may not use it; give Session(model=...)"),
+    "invalid_model": ("model", "this model does not speak the realtime protocol; give Session(model=...)"),
+    "missing_model": ("model", "no model was named; give Session(model=...)"),
+    "beta_api_shape_disabled": ("beta", "the 2024 beta dialect was asked for, which was shut off in May 2026"),
+    "session_expired": ("limit", "the time limit of the session is over"),
+    "rate_limit_exceeded": ("limit", "too many sessions or requests at once; wait a little"),
+}
+
+
+async def open_link(
+    endpoint: Endpoint,
+    *,
+    config: Mapping[str, Any],
+    timeout: float,
+    log: EventLog,
+    conversation: Conversation,
+    origin: float,
+    received: Callable[[Entry, Changes], None],
+    closed: Callable[[ConnectionClosed], None],
+    transport: Transport | None = None,
+) -> Link:
+    """Connect, wait for ``session.created``, send the configuration and wait until it holds.
+
+    Raises
+    ------
+    ConnectionFailed
+        With `reason`, and what to do about it.
+    ServerError
+        The server refused the configuration.
+    """
+    address = "the given transport"
+    if transport is None:
+        address = endpoint.url
+        transport = await open_websocket(
+            endpoint.address,
+            headers=endpoint.headers,
+            timeout=timeout,
+            proxy=not endpoint.is_loopback,
+            secrets=endpoint.secrets,
+        )
+    start = len(log) - 1
+    link = Link(transport, log=log, conversation=conversation, origin=origin, received=received, closed=closed)
+    try:
+        first = await link.wait("*", after=start, timeout=timeout)
+        if first.name == "error":
+            raise _failure(first.event, endpoint)
+        await link.request(session_update(config), "session.updated", timeout=timeout)
+    except BaseException as exc:
+        await link.close()
+        if isinstance(exc, ConnectionClosed):
+            raise _closed(exc, log, start, endpoint) from exc
+        if isinstance(exc, WaitTimeout):
+            raise ConnectionFailed(
+                f"{address} took the connection and then said nothing within {timeout:g} s; is it a realtime endpoint?",
+                reason="timeout",
+            ) from exc
+        raise
+    return link
+
+
+def _failure(error: Mapping[str, Any], endpoint: Endpoint) -> RtnbError:
+    detail = error.get("error")
+    detail = detail if isinstance(detail, Mapping) else {}
+    reason, words = _REASONS.get(str(detail.get("code")), ("closed", "the server refused the session"))
+    said = detail.get("message") or detail.get("code") or "no reason given"
+    return ConnectionFailed(f"{words} ({_host(endpoint)} said: {said})", reason=reason)
+
+
+def _closed(closed: ConnectionClosed, log: EventLog, start: int, endpoint: Endpoint) -> RtnbError:
+    """The error event just before the close tells more than the close does."""
+    last = log.last("error", direction="server")
+    if last is not None and last.index > start:
+        return _failure(last.event, endpoint)
+    code = closed.reason.rpartition(".")[2]
+    if code in _REASONS:
+        return _failure({"error": {"code": code, "message": closed.reason}}, endpoint)
+    return ConnectionFailed(f"{_host(endpoint)} ended the connection before it was ready: {closed}", reason="closed")
+
+
+def _host(endpoint: Endpoint) -> str:
+    return "OpenAI" if endpoint.kind == "openai" else "the server"

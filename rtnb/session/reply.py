@@ -1,0 +1,431 @@
+"""`Reply`: one answer of the model, its tool rounds included, live while it comes.
+
+A reply is filled on the session's thread and read from any other. Reading what is not known yet waits for it, under
+the reply's time-out, and open to Ctrl-C.
+
+Imports `rtnb.core` and `rtnb.session.runner`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import html
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+from rtnb.core.errors import ResponseFailed, RtnbError, WaitTimeout
+from rtnb.core.services import is_provided, service
+from rtnb.session.runner import join, wait_for
+
+if TYPE_CHECKING:
+    from rtnb.core.audio import Audio
+    from rtnb.core.conversation import Item, Response
+    from rtnb.core.latency import Latency
+    from rtnb.core.log import EventLog
+    from rtnb.core.usage import Cost, Usage
+
+__all__ = ["Host", "Reply", "Status", "ToolCall"]
+
+Status: TypeAlias = Literal["in_progress", "completed", "cancelled", "incomplete", "failed"]
+
+
+@dataclass
+class ToolCall:
+    """One call of a tool in a reply.
+
+    Attributes
+    ----------
+    name, call_id
+        As the model gave them.
+    arguments
+        The arguments, parsed; the text itself where it is no JSON object.
+    output
+        What went back to the model; None while it is not known (or when nobody here runs this tool).
+    error
+        What went wrong, in words; None when nothing did.
+    milliseconds
+        How long the tool ran; None while it runs.
+    shown
+        What the tool wants a person to see (see `rtnb.Result`); None when nothing.
+    result
+        What a tool with ``background=True`` gave in the end; its `output` only said that it was under way.
+    arguments_text
+        The arguments as the model wrote them.
+    """
+
+    name: str
+    call_id: str
+    arguments: Any
+    output: str | None = None
+    error: str | None = None
+    milliseconds: float | None = None
+    shown: Any = field(default=None, repr=False)
+    result: str | None = None
+    arguments_text: str = field(default="{}", repr=False)
+
+    @classmethod
+    def from_item(cls, item: dict[str, Any]) -> ToolCall:
+        """Make it from a ``function_call`` item as it stands on the wire."""
+        text = item.get("arguments") or "{}"
+        try:
+            arguments = json.loads(text)
+        except (ValueError, TypeError):
+            arguments = text
+        return cls(str(item.get("name") or ""), str(item.get("call_id") or ""), arguments, arguments_text=str(text))
+
+
+class Host(Protocol):
+    """What a reply needs of its session."""
+
+    def cancel_reply(self, reply: Reply) -> None:
+        """Cancel its response, or take it out of the queue."""
+        ...
+
+    def check_may_block(self) -> None:
+        """Raise on the session's own thread, where waiting would wait for ever."""
+        ...
+
+    def reply_events(self, reply: Reply) -> EventLog:
+        """All events that belong to it, both directions."""
+        ...
+
+    def reply_usage(self, reply: Reply) -> Usage:
+        """What its responses used."""
+        ...
+
+    def reply_cost(self, reply: Reply) -> Cost | None:
+        """What its responses cost."""
+        ...
+
+    def reply_latency(self, reply: Reply) -> Latency:
+        """The distances between its events."""
+        ...
+
+
+class Reply:
+    """One answer, tool rounds included; made by ``session.ask(...)``, never by hand.
+
+    Awaitable (``await reply``), iterable (``for piece in reply`` gives the text as it comes), and shown live in a cell.
+    """
+
+    def __init__(self, host: Host, *, number: int = 0, timeout: float = 120.0) -> None:
+        self._host = host
+        self._timeout = timeout
+        self._lock = threading.Condition()
+        self._finished: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._pieces: list[str] = []  # text or transcript, as it came
+        self._spoken_item: str | None = None  # the item of the last piece
+        self._status: Status = "in_progress"
+        self._error: RtnbError | None = None
+        self._watchers: list[Callable[[Reply], None]] = []
+        self.number = number
+        """Counts the answers of a session, from 1."""
+        self.started_at = 0
+        """Index in the session's log where it was asked."""
+        self.responses: list[Response] = []
+        """Its responses: one, and one more for each tool round."""
+        self.tool_calls_so_far: list[ToolCall] = []
+        """Its tool calls as far as they are known, without waiting; `tool_calls` waits for the end."""
+        self.notes: list[str] = []
+        """What a person should know about this answer, in words."""
+
+    # ---- what a user reads
+
+    @property
+    def status(self) -> Status:
+        """How it stands, without waiting."""
+        return self._status
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more will come, without waiting."""
+        return self._finished.done()
+
+    @property
+    def text_so_far(self) -> str:
+        """What has come of the text or transcript, without waiting."""
+        return "".join(self._pieces)
+
+    @property
+    def error(self) -> RtnbError | None:
+        """Why it failed; None when it did not (yet)."""
+        return self._error
+
+    @property
+    def text(self) -> str:
+        """The whole text, or the transcript of what was spoken; several messages are parted by a line break.
+
+        Raises
+        ------
+        ResponseFailed
+            When the answer failed. What had come is in `text_so_far`.
+        WaitTimeout
+            When it is not complete within the reply's time-out.
+        """
+        self._settled()
+        return self.text_so_far
+
+    @property
+    def items(self) -> list[Item]:
+        """The items that the model made for this answer: messages and calls."""
+        self.wait()
+        return [item for response in self.responses for item in response.output]
+
+    @property
+    def audio(self) -> Audio:
+        """Everything that was spoken, as one `rtnb.Audio` (24 kHz); empty for a text answer."""
+        from rtnb.core.audio import Audio
+
+        self._settled()
+        return Audio.from_bytes(b"".join(item.audio() for item in self.items))
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """The tool calls: name, arguments, output or error, milliseconds."""
+        self.wait()
+        return self.tool_calls_so_far
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all its responses."""
+        self.wait()
+        return self._host.reply_usage(self)
+
+    @property
+    def cost(self) -> Cost | None:
+        """What it cost in USD by the price table; None when the price is unknown."""
+        self.wait()
+        return self._host.reply_cost(self)
+
+    @property
+    def latency(self) -> Latency:
+        """How long it took until what, in milliseconds."""
+        self.wait()
+        return self._host.reply_latency(self)
+
+    @property
+    def events(self) -> EventLog:
+        """The events that belong to it so far, both directions, without waiting."""
+        return self._host.reply_events(self)
+
+    def wait(self, timeout: float | None = None) -> Reply:
+        """Wait until it is complete, whatever its outcome; gives itself back.
+
+        Parameters
+        ----------
+        timeout
+            Seconds; the reply's own (`ask(timeout=...)`) when not given.
+
+        Raises
+        ------
+        WaitTimeout
+            The answer goes on; wait again, or `cancel`.
+        """
+        if not self.is_done:
+            self._host.check_may_block()
+        limit = self._timeout if timeout is None else timeout
+        try:
+            wait_for(self._finished, limit)
+        except TimeoutError:
+            raise self._late(limit) from None
+        return self
+
+    def cancel(self) -> None:
+        """Stop it: what has come stays, its status becomes ``cancelled``. No error when it is already done."""
+        self._host.cancel_reply(self)
+
+    def __await__(self) -> Generator[Any, None, Reply]:
+        """Await the end; raises like `text`."""
+        return self._awaited().__await__()
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the text piece by piece as it comes; raises at the end when the answer failed."""
+        place = 0
+        while True:
+            piece = self._next_piece(place)
+            if piece is None:
+                break
+            place += 1
+            yield piece
+        self._settled()
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        """Give the text piece by piece, without blocking the caller's loop."""
+        loop = asyncio.get_running_loop()
+        news = asyncio.Event()
+
+        def wake(_: Reply) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(news.set)
+
+        self.watch(wake)
+        place, end = 0, loop.time() + self._timeout
+        try:
+            while True:
+                news.clear()
+                is_last = self.is_done
+                while place < len(self._pieces):
+                    place += 1
+                    end = loop.time() + self._timeout
+                    yield self._pieces[place - 1]
+                if is_last:
+                    break
+                if loop.time() >= end:
+                    raise self._late(self._timeout)
+                with contextlib.suppress(TimeoutError):  # wakes up now and then so that Ctrl-C is seen
+                    await asyncio.wait_for(news.wait(), 0.1)
+        finally:
+            self.unwatch(wake)
+        self._settled()
+
+    def __repr__(self) -> str:
+        calls = f", {len(self.tool_calls_so_far)} tool calls" if self.tool_calls_so_far else ""
+        text = self.text_so_far
+        short = text if len(text) <= 60 else text[:57] + "..."
+        return f"<Reply {self._status}{calls}: {short!r}>"
+
+    def _ipython_display_(self) -> None:
+        """Stream into a notebook's cell; a terminal waits for the end and prints the text."""
+        if is_provided("reply.show"):
+            service("reply.show")(self)
+        else:
+            raise NotImplementedError
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/plain": self.as_plain(), "text/html": self.as_html()}
+
+    def as_plain(self) -> str:
+        """What a terminal shows: the text so far, calls and outcome."""
+        lines = [f"[{call.name}({_short(call.arguments)}) -> {_outcome(call)}]" for call in self.tool_calls_so_far]
+        if self.text_so_far:
+            lines.append(self.text_so_far)
+        if self._status not in ("completed", "in_progress") or not lines:
+            lines.append(f"({self._state_words()})")
+        return "\n".join(lines)
+
+    def as_html(self) -> str:
+        """What a notebook shows: the same, without scripts."""
+        rows = [
+            f"<div style='opacity:.75;font-family:monospace'>&#9881; {html.escape(call.name)}"
+            f"({html.escape(_short(call.arguments))}) &rarr; {html.escape(_outcome(call))}</div>"
+            for call in self.tool_calls_so_far
+        ]
+        text = html.escape(self.text_so_far).replace("\n", "<br>")
+        cursor = "" if self.is_done else "<span aria-hidden='true'>&#9646;</span>"
+        rows.append(f"<div>{text}{cursor}</div>")
+        if self._status not in ("completed", "in_progress"):
+            rows.append(f"<div style='opacity:.75'><em>{html.escape(self._state_words())}</em></div>")
+        rows += [f"<div style='opacity:.75'><em>{html.escape(note)}</em></div>" for note in self.notes]
+        return f"<div class='rtnb-reply' style='max-width:60em'>{''.join(rows)}</div>"
+
+    def watch(self, fn: Callable[[Reply], None]) -> None:
+        """Call `fn` (on the session's thread, so briefly) at each change, and once at once."""
+        with self._lock:
+            self._watchers.append(fn)
+        fn(self)
+
+    def unwatch(self, fn: Callable[[Reply], None]) -> None:
+        """End a `watch`."""
+        with self._lock:
+            self._watchers = [each for each in self._watchers if each is not fn]
+
+    # ---- what the session writes, on its own thread
+
+    def add_text(self, item_id: str | None, delta: str) -> None:
+        """Take a piece of text or transcript; a new item begins on a new line."""
+        if self._spoken_item not in (None, item_id) and self._pieces:
+            delta = "\n" + delta
+        self._spoken_item = item_id
+        with self._lock:
+            self._pieces.append(delta)
+            self._lock.notify_all()
+        self.changed()
+
+    def finish(self, status: Status, error: RtnbError | None = None) -> None:
+        """Close it, once; later calls change nothing."""
+        if self._finished.done():
+            return
+        self._status = status
+        self._error = error
+        self._finished.set_result(None)
+        with self._lock:
+            self._lock.notify_all()
+        self.changed()
+
+    def changed(self) -> None:
+        """Tell the watchers."""
+        for fn in self._watchers:
+            fn(self)
+
+    # ---- inside
+
+    def _next_piece(self, place: int) -> str | None:
+        with self._lock:
+            waited = 0.0
+            while place >= len(self._pieces):
+                if self._finished.done():
+                    return None
+                if waited >= self._timeout:
+                    raise self._late(self._timeout)
+                self._lock.wait(0.1)
+                waited += 0.1
+            return self._pieces[place]
+
+    async def _awaited(self) -> Reply:
+        try:
+            await join(self._finished, self._timeout)
+        except TimeoutError:
+            raise self._late(self._timeout) from None
+        return self._settled()
+
+    def _settled(self) -> Reply:
+        self.wait()
+        if self._status == "failed":
+            raise self._error or ResponseFailed(self._state_words())
+        return self
+
+    def _late(self, limit: float) -> WaitTimeout:
+        return WaitTimeout(
+            f"the answer was not complete after {limit:g} s ({len(self.text_so_far)} characters had come); wait again "
+            "with reply.wait(), stop it with reply.cancel(), or give ask(timeout=...) more time"
+        )
+
+    def _state_words(self) -> str:
+        if self._status == "failed":
+            return f"failed: {self._error}" if self._error else "failed"
+        if self._status == "incomplete":
+            return "incomplete: " + (self._reason() or "the answer was cut")
+        if self._status == "cancelled":
+            return "cancelled" + (f" ({self._reason()})" if self._reason() else "")
+        return {"in_progress": "waiting for the answer", "completed": "completed, without words"}[self._status]
+
+    def _reason(self) -> str | None:
+        details = self.responses[-1].status_details if self.responses else None
+        reason = details.get("reason") if isinstance(details, dict) else None
+        return {
+            "max_output_tokens": "it reached max_output_tokens",
+            "content_filter": "the content filter stopped it",
+            "turn_detected": "the user began to speak",
+            "client_cancelled": "cancelled by this program",
+        }.get(str(reason), reason)
+
+
+def _short(arguments: Any) -> str:
+    if isinstance(arguments, dict):
+        text = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+    else:
+        text = str(arguments)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _outcome(call: ToolCall) -> str:
+    if call.error is not None:
+        return f"error: {call.error}"
+    if call.output is None:
+        return "running"
+    return call.output if len(call.output) <= 200 else call.output[:197] + "..."

@@ -1,0 +1,141 @@
+"""From what an event changed to who must know: the sequencer, the replies, and the listeners.
+
+Imports `rtnb.core` and its neighbours in `rtnb.session`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from rtnb.core.changes import Change, Changes
+from rtnb.core.errors import ServerError
+from rtnb.core.log import Entry
+from rtnb.session.listeners import Listeners
+from rtnb.session.sequencer import Sequencer
+
+__all__ = ["Router"]
+
+logger = logging.getLogger(__name__)
+
+_HARMLESS: Final = frozenset({"response_cancel_not_active"})
+"""Errors that only say that a race was lost: the answer was over when it was to be cancelled."""
+
+_UPDATES: Final = {
+    "item_added": None,
+    "text": "text",
+    "transcript": "transcript",
+    "audio": "audio",
+    "arguments": "arguments",
+    "user_transcript": "transcript",
+    "item_updated": None,
+    "item_done": None,
+    "item_truncated": None,
+    "item_retrieved": None,
+}
+"""Changes that are a ``conversation.updated`` of the reference client, and what their delta is called there."""
+
+
+class Router:
+    """Hears every event of the server, on the session's loop.
+
+    Parameters
+    ----------
+    sequencer
+        Told of responses and refusals.
+    listeners
+        Told of everything they subscribed to.
+    """
+
+    def __init__(self, sequencer: Sequencer, listeners: Listeners) -> None:
+        self._sequencer = sequencer
+        self._listeners = listeners
+        self.creates_responses = False
+        """Whether the server begins responses by itself: voice activity detection with ``create_response``."""
+        self._handlers: dict[str, Callable[[Change], None]] = {
+            "text": self._said,
+            "transcript": self._said,
+            "response_created": self._created,
+            "response_done": self._done,
+            "session": self._session,
+            "committed": self._committed,
+            "speech_started": self._speech_started,
+            "error": self._error,
+        }
+
+    def received(self, entry: Entry, changes: Changes) -> None:
+        """Take one event of the server."""
+        handlers = self._handlers
+        for change in changes:
+            handler = handlers.get(change.kind)
+            if handler is not None:
+                handler(change)
+        self.tell(entry)
+        if self._listeners.of("conversation.updated"):
+            for change in changes:
+                if change.kind in _UPDATES and change.item is not None:
+                    name = _UPDATES[change.kind]
+                    delta = {name: change.delta} if name and change.delta else None
+                    self._listeners.tell("conversation.updated", {"item": change.item, "delta": delta})
+        for change in changes:
+            if change.kind == "item_added":
+                self._listeners.tell("conversation.item.appended", {"item": change.item})
+            elif change.kind == "item_done":
+                self._listeners.tell("conversation.item.completed", {"item": change.item})
+
+    def tell(self, entry: Entry) -> None:
+        """Tell the listeners of one event of either side."""
+        listeners = self._listeners
+        if entry.direction == "server":
+            listeners.tell(entry.name, entry.event)
+        if listeners.of("realtime.event"):
+            listeners.tell("realtime.event", {"time": entry.time, "source": entry.direction, "event": entry.event})
+
+    # ---- by kind of change
+
+    def _said(self, change: Change) -> None:
+        reply = self._sequencer.replies.get(change.response.id) if change.response is not None else None
+        if reply is not None and change.delta:
+            reply.add_text(change.item.id if change.item is not None else None, change.delta)
+
+    def _created(self, change: Change) -> None:
+        response = _member(change.event, "response")
+        self._sequencer.created(response)
+        reply = self._sequencer.replies.get(str(response.get("id")))
+        if reply is not None and change.response is not None:
+            reply.responses.append(change.response)
+            reply.changed()
+
+    def _done(self, change: Change) -> None:
+        self._sequencer.done(_member(change.event, "response"))
+
+    def _session(self, change: Change) -> None:
+        audio = _member(_member(change.event, "session"), "audio")
+        detection = _member(audio, "input").get("turn_detection")
+        self.creates_responses = isinstance(detection, Mapping) and detection.get("create_response") is not False
+
+    def _committed(self, change: Change) -> None:
+        if self.creates_responses:
+            self._sequencer.expect_foreign()
+
+    def _speech_started(self, change: Change) -> None:
+        if self._sequencer.active is not None:
+            self._listeners.tell("conversation.interrupted", {"item": change.item})
+
+    def _error(self, change: Change) -> None:
+        event = change.event
+        if self._sequencer.refused(event):
+            return
+        detail = _member(event, "error")
+        if self._sequencer.item_refused(str(detail.get("event_id")), ServerError(event)):
+            return
+        if detail.get("code") in _HARMLESS:
+            logger.debug("%s", ServerError(event))
+        elif not self._listeners.of("error"):
+            logger.warning('the server reported an error and nobody listens to "error": %s', ServerError(event))
+
+
+def _member(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    inner = value.get(name)
+    return inner if isinstance(inner, Mapping) else {}

@@ -1,0 +1,434 @@
+"""The one owner of ``response.create``: who may send it, and when; and the rounds of tool calls.
+
+The service allows one response at a time in the default conversation. Everything that wants an answer therefore passes
+through here: questions wait in a queue, tool rounds ask for their follow-up, and responses that the server began by
+itself (voice activity detection) or that the user asked for with a raw event are noticed and waited for.
+
+Theory of operation
+-------------------
+Four things are known at any time: the *queue* of turns not yet sent; the turn whose ``response.create`` is on its way
+(*asked*); the *active* response; and, for each reply, the tools still *running* and whether an output is *owed* an
+answer. `State` follows from them and is stored nowhere. After every input `_pump` looks whether the way is free:
+
+====================  =================================================================================
+input                 what follows
+====================  =================================================================================
+`submit`              queued; sent when nothing is asked or active. While only tools run, it goes first
+`created`             the asked turn, or a response that the server began: now active
+`done`                completed with calls: run them all. Else the reply ends. The way is free
+`tool_finished`       its output is sent at once; the last one of a round makes the reply owed a follow-up
+`refused`             "already has an active response": the turn waits for that one. Else its reply fails
+`lost`                the connection is gone: every open reply fails
+====================  =================================================================================
+
+A follow-up is owed only for outputs that no response has seen: when another response began after them, it answered
+them too. Pure: sends and starts tools through the functions it is given; no sockets, no asyncio, no clock.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from rtnb.core.errors import ResponseFailed, RtnbError, ServerError
+from rtnb.core.protocol import LIMITS, Event, function_call_output, item_create, new_id
+from rtnb.session.reply import Reply, Status, ToolCall
+
+__all__ = ["REPLY_KEY", "Sequencer", "State", "Turn"]
+
+REPLY_KEY: Final = "rtnb_reply"
+"""Key in ``response.metadata`` by which a response is recognised: the service echoes metadata, never an event id."""
+
+_BUSY: Final = "conversation_already_has_active_response"
+_MOST_TRIES: Final = 8
+
+_UNKNOWN: Final = "?"
+"""Stands for an active response that the server spoke of and that was not seen to begin; its end is waited for."""
+
+
+class State(enum.Enum):
+    """What the sequencer is at."""
+
+    IDLE = "idle"
+    RESPONDING = "responding"
+    TOOLS = "tools"
+    FOLLOW_UP = "follow-up"
+
+
+@dataclass
+class Turn:
+    """One answer that is wanted.
+
+    Attributes
+    ----------
+    reply
+        Filled with the answer.
+    items
+        Events that put the question into the conversation, sent just before ``response.create``.
+    settings
+        The ``response`` object of ``response.create``.
+    is_follow_up
+        Whether it continues a reply after tools.
+    """
+
+    reply: Reply
+    items: list[Event] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    is_follow_up: bool = False
+    event_id: str = field(default_factory=lambda: new_id("event"))
+    tries: int = 0
+    behind: Reply | None = None  # the reply that it waits for, tool rounds included
+
+
+@dataclass
+class _Rounds:
+    """The tools of one reply."""
+
+    settings: dict[str, Any]
+    count: int = 0
+    running: set[str] = field(default_factory=set)  # call ids without an output yet
+    unseen: bool = False  # outputs were sent that no response has seen
+    stopped: bool = False  # interrupted: outputs are still sent, but nothing follows
+
+
+class Sequencer:
+    """Decides what is sent next. All methods are called on one thread.
+
+    Parameters
+    ----------
+    send
+        Sends one client event.
+    start_tool
+        Begins to run a call; its end is told by `tool_finished`. None leaves calls to the user.
+    adopt
+        Makes a reply for a response that nobody here asked for.
+    changed
+        Told the state after each change of it.
+    max_rounds
+        How many tool rounds one reply may take; after these the model must answer without tools.
+    """
+
+    def __init__(
+        self,
+        *,
+        send: Callable[[Event], object],
+        start_tool: Callable[[Reply, ToolCall], bool],
+        adopt: Callable[[], Reply],
+        changed: Callable[[State], None] = lambda state: None,
+        max_rounds: int = 8,
+    ) -> None:
+        self._send = send
+        self._start_tool = start_tool
+        self._adopt = adopt
+        self._changed = changed
+        self._told = State.IDLE
+        self.max_rounds = max_rounds
+        self.queue: deque[Turn] = deque()
+        self.asked: Turn | None = None
+        self.active: str | None = None
+        self.replies: dict[str, Reply] = {}  # response id -> reply
+        self._apart: dict[str, Turn] = {}  # out-of-band turns under way, by event id: they wait for nobody
+        self._rounds: dict[Reply, _Rounds] = {}
+        self._calls: dict[str, Reply] = {}  # whose tool runs, by call id
+        self._seen_calls: set[str] = set()
+        self._foreign_due = False  # a response may begin that was not asked for here
+
+    @property
+    def state(self) -> State:
+        """What it is at: follows from what is asked, active, running and owed."""
+        if self.asked is not None:
+            return State.FOLLOW_UP if self.asked.is_follow_up else State.RESPONDING
+        if self.active is not None:
+            return State.RESPONDING
+        if self._calls:
+            return State.TOOLS
+        return State.FOLLOW_UP if self._owed() else State.IDLE
+
+    # ---- inputs
+
+    def submit(self, turn: Turn) -> None:
+        """Answer this turn as soon as the way is free; an out-of-band one at once.
+
+        A turn that comes while something is being answered waits for that whole reply, tools included; one that
+        comes while only tools run is not held up by them, nor are those before it.
+        """
+        if turn.settings.get("conversation") == "none":
+            self._apart[turn.event_id] = turn
+            self._ask(turn)
+            return
+        turn.behind = self._current()
+        if turn.behind is None:
+            for waiting in self.queue:
+                waiting.behind = None
+        self.queue.append(turn)
+        self._pump()
+
+    def expect_foreign(self) -> None:
+        """Be ready for a response that was not asked for here: VAD committed speech, or the user sent a raw event."""
+        self._foreign_due = True
+
+    def created(self, response: Mapping[str, Any]) -> None:
+        """``response.created`` came."""
+        response_id = str(response.get("id") or "")
+        turn = self._asked_by(response)
+        if turn is not None and turn.event_id in self._apart:
+            del self._apart[turn.event_id]
+            self.replies[response_id] = turn.reply
+            if turn.reply.is_done:
+                self._send({"type": "response.cancel", "response_id": response_id})
+            return
+        if turn is None and response.get("conversation_id", "") is None:
+            return  # out of band, and none of ours: in nobody's way
+        if turn is None:
+            self._foreign_due = False
+            reply = self._adopt()
+        else:
+            self.asked = None
+            reply = turn.reply
+        for rounds in self._rounds.values():
+            if not rounds.running:
+                rounds.unseen = False  # whatever this response is for, it sees the outputs sent before it
+        rounds = self._rounds.setdefault(reply, _Rounds(turn.settings if turn else {}))
+        self.replies[response_id] = reply
+        self.active = response_id
+        if rounds.stopped or reply.is_done:
+            rounds.stopped = True
+            self._send({"type": "response.cancel", "response_id": response_id})
+        self._end_answered(reply)
+        self._pump()
+
+    def done(self, response: Mapping[str, Any]) -> None:
+        """``response.done`` came; also without a ``response.created`` before it."""
+        response_id = str(response.get("id") or "")
+        reply = self.replies.pop(response_id, None)
+        if self.active in (response_id, _UNKNOWN):
+            self.active = None
+        if reply is not None:
+            self._conclude(reply, response)
+        self._pump()
+
+    def refused(self, error: Mapping[str, Any]) -> bool:
+        """An ``error`` came; True when it was about a turn here and is dealt with."""
+        detail = error.get("error")
+        detail = detail if isinstance(detail, Mapping) else {}
+        event_id = detail.get("event_id")
+        busy = detail.get("code") == _BUSY
+        if event_id in self._apart:
+            self._apart.pop(str(event_id)).reply.finish("failed", ServerError(error))
+            return True
+        turn = self.asked
+        if turn is None or (event_id != turn.event_id and not (event_id is None and busy)):
+            return False
+        self.asked = None
+        turn.tries += 1
+        if turn.reply.is_done:
+            self._rounds.pop(turn.reply, None)  # cancelled meanwhile
+        elif busy and turn.tries < _MOST_TRIES:
+            turn.items = []  # they are in the conversation already
+            turn.event_id = new_id("event")
+            turn.behind = None
+            self.queue.appendleft(turn)
+            if self.active is None:
+                self.active = _UNKNOWN
+        else:
+            self._end(turn.reply, "failed", ServerError(error))
+        self._pump()
+        return True
+
+    def item_refused(self, event_id: str, error: RtnbError) -> bool:
+        """Fail the turn whose item was refused; True when there is one. Its response is called off."""
+        for turn in self._turns():
+            if any(event.get("event_id") == event_id for event in turn.items):
+                turn.reply.finish("failed", error)
+                self.cancel(turn.reply)
+                return True
+        return False
+
+    def tool_finished(self, call_id: str, output: str) -> None:
+        """A tool ended, well or not: its output goes to the model."""
+        reply = self._calls.pop(call_id, None)
+        if reply is None:
+            return
+        self._send(item_create(function_call_output(call_id, output)))
+        rounds = self._rounds.get(reply)
+        if rounds is not None:
+            rounds.running.discard(call_id)
+            rounds.unseen = True
+            if rounds.stopped and not rounds.running:
+                self._end(reply, "cancelled")
+        reply.changed()
+        self._pump()
+
+    def cancel(self, reply: Reply) -> None:
+        """Stop one reply: out of the queue, or its response cancelled. Outputs of running tools are still sent."""
+        self.queue = deque(turn for turn in self.queue if turn.reply is not reply)
+        is_answering = False
+        for response_id, owner in self.replies.items():
+            if owner is reply:
+                is_answering = True
+                self._send({"type": "response.cancel", "response_id": response_id})
+        rounds = self._rounds.get(reply)
+        if rounds is not None:
+            rounds.stopped = True
+        if not is_answering:
+            reply.finish("cancelled")  # an answering one ends with its response.done, which tells how far it came
+            if rounds is not None and not rounds.running:
+                self._end(reply, "cancelled")
+        self._pump()
+
+    def interrupt(self) -> bool:
+        """Cancel what is being answered now, tools when only these run; True when there was anything."""
+        current = self._current()
+        targets = [current] if current is not None else list(dict.fromkeys(self._calls.values()))
+        for reply in targets:
+            self.cancel(reply)
+        return bool(targets)
+
+    def lost(self, error: RtnbError) -> None:
+        """The connection is gone: nothing that is open will be answered."""
+        open_replies = [*(turn.reply for turn in self._turns()), *self.replies.values(), *self._rounds]
+        self.queue.clear()
+        self.asked = self.active = None
+        self._foreign_due = False
+        self.replies.clear()
+        self._apart.clear()
+        self._rounds.clear()
+        self._calls.clear()
+        self._seen_calls.clear()
+        for reply in open_replies:
+            reply.finish("failed", error)
+        self._tell()
+
+    def calls_of(self, reply: Reply) -> list[str]:
+        """Call ids of its tools that still run."""
+        return [call_id for call_id, owner in self._calls.items() if owner is reply]
+
+    # ---- inside
+
+    def _turns(self) -> list[Turn]:
+        return [*self.queue, *([self.asked] if self.asked else []), *self._apart.values()]
+
+    def _current(self) -> Reply | None:
+        """The reply that is asked for or being answered."""
+        if self.asked is not None:
+            return self.asked.reply
+        return self.replies.get(self.active) if self.active else None
+
+    def _asked_by(self, response: Mapping[str, Any]) -> Turn | None:
+        """Whose response it is: by the metadata, else by elimination where a server does not echo it."""
+        metadata = response.get("metadata")
+        if isinstance(metadata, Mapping) and metadata:
+            key = str(metadata.get(REPLY_KEY))
+            return self.asked if self.asked and self.asked.event_id == key else self._apart.get(key)
+        return None if self._foreign_due else self.asked
+
+    def _conclude(self, reply: Reply, response: Mapping[str, Any]) -> None:
+        status = response.get("status")
+        rounds = self._rounds.get(reply)
+        if status in ("cancelled", "incomplete"):
+            self._end(reply, status)
+        elif status != "completed":
+            self._end(reply, "failed", _failure(response))
+        elif rounds is None:  # out of band: its calls are no items of the conversation, so no output can answer them
+            reply.tool_calls_so_far.extend(ToolCall.from_item(item) for item in _calls_of(response))
+            reply.finish("completed")
+        elif rounds.stopped:
+            self._end(reply, "cancelled")
+        else:
+            self._begin_tools(reply, rounds, response)
+            if rounds.running or rounds.unseen:
+                reply.changed()
+            else:
+                self._end(reply, "completed")
+
+    def _begin_tools(self, reply: Reply, rounds: _Rounds, response: Mapping[str, Any]) -> None:
+        calls = [ToolCall.from_item(item) for item in _calls_of(response) if item["call_id"] not in self._seen_calls]
+        rounds.count += bool(calls)
+        for call in calls:
+            self._seen_calls.add(call.call_id)
+            reply.tool_calls_so_far.append(call)
+            self._calls[call.call_id] = reply
+            rounds.running.add(call.call_id)
+        for call in calls:
+            if not self._start_tool(reply, call):
+                self._calls.pop(call.call_id, None)  # declared without a handler: the user answers it by hand
+                rounds.running.discard(call.call_id)
+
+    def _end_answered(self, current: Reply) -> None:
+        """End the replies whose outputs another reply's response sees."""
+        waiting = {turn.reply for turn in self._turns()} | set(self.replies.values())
+        for reply, rounds in list(self._rounds.items()):
+            if reply is not current and reply not in waiting and not rounds.running and not rounds.unseen:
+                reply.notes.append("its tool results were answered together with a later turn")
+                self._end(reply, "completed")
+
+    def _end(self, reply: Reply, status: Status, error: RtnbError | None = None) -> None:
+        self._rounds.pop(reply, None)
+        reply.finish(status, error)
+
+    def _owed(self) -> list[Reply]:
+        return [reply for reply, rounds in self._rounds.items() if rounds.unseen and not rounds.running]
+
+    def _pump(self) -> None:
+        """Send the next ``response.create`` if the way is free."""
+        if self.asked is None and self.active is None:
+            behind = self.queue[0].behind if self.queue else None
+            if self.queue and (behind is None or behind not in self._rounds):
+                self.asked = self.queue.popleft()
+                self._ask(self.asked)
+            else:
+                self._follow_up()
+        self._tell()
+
+    def _follow_up(self) -> None:
+        for reply in self._owed():
+            rounds = self._rounds[reply]
+            settings = {key: value for key, value in rounds.settings.items() if key not in ("input", "tool_choice")}
+            if rounds.count >= self.max_rounds:
+                settings["tool_choice"] = "none"
+                reply.notes.append(f"stopped after {rounds.count} rounds of tool calls; the model had to answer")
+            self.asked = Turn(reply, settings=settings, is_follow_up=True)
+            self._ask(self.asked)
+            return
+
+    def _ask(self, turn: Turn) -> None:
+        for event in turn.items:
+            self._send(event)
+        metadata = dict(turn.settings.get("metadata") or {})
+        if len(metadata) < LIMITS.METADATA_PAIRS:
+            metadata[REPLY_KEY] = turn.event_id
+        settings = {**turn.settings, "metadata": metadata}
+        self._send({"type": "response.create", "event_id": turn.event_id, "response": settings})
+
+    def _tell(self) -> None:
+        state = self.state
+        if state is not self._told:
+            self._told = state
+            self._changed(state)
+
+
+def _calls_of(response: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The calls that are complete; the arguments of a cancelled call may be cut anywhere."""
+    output = response.get("output")
+    return [
+        item
+        for item in (output if isinstance(output, list) else ())
+        if isinstance(item, dict)
+        and item.get("type") == "function_call"
+        and item.get("status", "completed") == "completed"
+        and item.get("call_id")
+    ]
+
+
+def _failure(response: Mapping[str, Any]) -> ResponseFailed:
+    details = response.get("status_details")
+    error = details.get("error") if isinstance(details, Mapping) else details
+    if isinstance(error, Mapping):
+        name = error.get("code") or error.get("type") or "error"
+        words = f"{name}: {error.get('message') or 'the server gave no message'}"
+    else:
+        words = str(error) if error else "the server gave no reason"
+    return ResponseFailed(f"the response failed: {words}", response=response)

@@ -1,0 +1,115 @@
+"""Tools in a session: which there are, and what happens when the model calls one.
+
+The sequencer says *when* a call runs; here it is run, its outcome is written into the reply, and the output is given
+back. A call of a tool that was declared without a handler here (in ``config`` or by a raw event) is left to the user.
+
+Imports `rtnb.core` and its neighbours in `rtnb.session`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from rtnb.core.protocol import item_create, system_message
+from rtnb.core.services import is_provided, service
+from rtnb.core.tool_output import background_output, background_result
+from rtnb.core.tools import Tool, ToolSet
+from rtnb.session.reply import Reply, ToolCall
+from rtnb.session.sequencer import Sequencer, Turn
+from rtnb.session.tool_runner import ToolOutcome, ToolRunner
+
+__all__ = ["Tooling"]
+
+logger = logging.getLogger(__name__)
+
+
+class Tooling:
+    """The tools of a session at work.
+
+    Parameters
+    ----------
+    tools
+        What the session has.
+    runner
+        Carries calls out.
+    declared
+        Gives the definitions that the server holds, handlers or not.
+    new_reply
+        Makes the reply in which a background result is told.
+    """
+
+    def __init__(
+        self,
+        tools: ToolSet,
+        runner: ToolRunner,
+        *,
+        declared: Callable[[], list[Any]],
+        new_reply: Callable[[], Reply],
+    ) -> None:
+        self.tools = tools
+        self.runner = runner
+        self._declared = declared
+        self._new_reply = new_reply
+        self._tasks: dict[str, asyncio.Task[None]] = {}  # by call id
+
+    def start(self, sequencer: Sequencer, reply: Reply, call: ToolCall) -> bool:
+        """Begin a call; False when it is the user's to answer."""
+        tool = self.tools.get(call.name)
+        if tool is None and any(
+            isinstance(each, Mapping) and each.get("name") == call.name for each in self._declared()
+        ):
+            return False
+        task = asyncio.get_running_loop().create_task(self._run(sequencer, reply, call, tool))
+        self._tasks[call.call_id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(call.call_id, None))
+        return True
+
+    def cancel(self, call_ids: list[str]) -> None:
+        """Stop waiting for these calls; the model is told that they were cancelled."""
+        for call_id in call_ids:
+            if call_id in self._tasks:
+                self._tasks[call_id].cancel()
+
+    def close(self) -> None:
+        """Stop all calls and let the threads go."""
+        self.cancel(list(self._tasks))
+        self.runner.close()
+
+    async def _run(self, sequencer: Sequencer, reply: Reply, call: ToolCall, tool: Tool | None) -> None:
+        arguments = call.arguments_text
+        if tool is not None and tool.background:
+            call.output = background_output(tool.name)
+            reply.changed()
+            sequencer.tool_finished(call.call_id, call.output)
+        try:
+            outcome = await self.runner.run(tool or call.name, arguments, call_id=call.call_id, known=self.tools.names)
+        except asyncio.CancelledError:
+            outcome = ToolOutcome('{"error": "The call was cancelled by the user."}', False, "cancelled")
+        if outcome.exception is not None:
+            logger.debug("tool %s failed\n%s", call.name, outcome.traceback)
+        call.error = outcome.error
+        call.milliseconds = outcome.milliseconds
+        call.shown = outcome.shown
+        if tool is not None and tool.background:
+            call.result = outcome.output
+            reply.changed()
+            told = system_message(background_result(tool.name, outcome.output))
+            sequencer.submit(Turn(self._new_reply(), items=[item_create(told)]))
+        else:
+            call.output = outcome.output
+            reply.changed()
+            sequencer.tool_finished(call.call_id, outcome.output)
+
+
+async def ask_for_approval(tool: Tool, arguments: dict[str, Any]) -> bool:
+    """Ask the user in a notebook (buttons) or a terminal; where nobody can be asked, the answer is no."""
+    if is_provided("session.approve"):
+        answer: bool = await service("session.approve")(tool, arguments)
+        return answer
+    logger.warning("%s(%s) was not run: nobody can be asked here", tool.name, orjson.dumps(arguments).decode())
+    return False
