@@ -18,6 +18,7 @@ from rtnb.core.errors import redact
 from rtnb.core.protocol import BYTES_PER_MS
 from rtnb.local.effects import Output, Think
 from rtnb.local.engine import Engine
+from rtnb.local.faults import Trouble
 from rtnb.local.pacing import Pacer
 from rtnb.local.seams import Brain, Call, CallArguments, Failed, Finished, Piece, Say, Voice
 from rtnb.local.sentences import Sentences
@@ -50,6 +51,8 @@ class Answer:
         Takes what the engine returned.
     ready
         Waits until the socket can take more.
+    trouble
+        What befalls it.
     """
 
     def __init__(
@@ -63,12 +66,15 @@ class Answer:
         clock: Callable[[], float],
         put: Callable[[list[Output]], None],
         ready: Callable[[], Awaitable[None]],
+        trouble: Trouble,
     ) -> None:
         self._think, self._engine = think, engine
         self._brain, self._voice = brain, voice
         self._pacer, self._clock, self._put, self._ready = pacer, clock, put, ready
         self._id = think.request.response_id
+        self._trouble = trouble
         self._sentences = Sentences()
+        self._has_sent = False
 
     async def run(self) -> None:
         """Carry the response out; whatever fails ends it as failed, in words."""
@@ -80,19 +86,27 @@ class Answer:
             self._put(self._engine.failed(self._id, error, self._clock()))
 
     async def _answer(self) -> None:
+        await self._trouble.before()
         pieces: asyncio.Queue[Piece | BaseException | None] = asyncio.Queue(_READ_AHEAD)
         reader = asyncio.create_task(self._read(pieces), name=f"brain {self._id}")
         try:
             while (piece := await pieces.get()) is not None:
                 if isinstance(piece, BaseException):
                     raise piece
-                if await self._take(piece):
+                await self._trouble.between()
+                if await self._take(piece) or (self._has_sent and await self._is_in_trouble()):
                     return
             await self._speak_all(self._sentences.flush())
-            self._put(self._engine.ended(self._id, self._clock()))
+            if not await self._is_in_trouble():
+                self._put(self._engine.ended(self._id, self._clock()))
         finally:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
+
+    async def _is_in_trouble(self) -> bool:
+        """Let the trouble happen, if there is any; True when it ended the answer."""
+        ending = await self._trouble.midst()
+        return ending is not None and await self._take(ending)
 
     async def _read(self, pieces: asyncio.Queue[Piece | BaseException | None]) -> None:
         try:
@@ -113,6 +127,7 @@ class Answer:
                 await self._speak_all(self._sentences.push(piece.text))
             else:
                 await self._ready()
+                self._has_sent = True
                 self._put(engine.say(self._id, piece.text, now()))
             return False
         if not isinstance(piece, CallArguments):
@@ -159,6 +174,7 @@ class Answer:
         wait_s = self._pacer.wait(len(pcm) / BYTES_PER_MS, self._clock())
         if wait_s > 0:
             await asyncio.sleep(wait_s)
+        self._has_sent = True
         self._put(self._engine.speak(self._id, pcm, words, self._clock()))
 
 

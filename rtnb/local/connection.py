@@ -25,6 +25,7 @@ from rtnb.local import problems
 from rtnb.local.answering import Answer
 from rtnb.local.effects import Close, Effect, Halt, Hear, HearCancel, HearEnd, Listen, Output, Think
 from rtnb.local.engine import Engine
+from rtnb.local.faults import Faults, Trouble
 from rtnb.local.hearing_task import Utterance
 from rtnb.local.pacing import Pacer
 from rtnb.local.seams import Brain, Hearing, Voice
@@ -33,6 +34,7 @@ __all__ = ["Connection", "Dialect", "Engines", "encode"]
 
 _LOG = logging.getLogger(__name__)
 
+_TRANSCRIPTS: Final = "conversation.item.input_audio_transcription."
 _ANSWERS_WAIT_BYTES: Final = 512 * 1024  # with more than this unsent, answers wait for the client
 _READER_WAITS_BYTES: Final = 32 * 1024 * 1024  # and with more than this no further client event is read
 
@@ -89,6 +91,8 @@ class Connection:
         Translates; None: GA, as it is.
     pacer
         Makes the schedule of a response's audio.
+    faults
+        What is to go wrong.
     """
 
     def __init__(
@@ -99,6 +103,7 @@ class Connection:
         *,
         dialect: Dialect | None = None,
         pacer: Callable[[], Pacer] = Pacer,
+        faults: Faults | None = None,
     ) -> None:
         self._socket, self._engine, self._engines = socket, engine, engines
         self._dialect, self._pacer = dialect, pacer
@@ -111,6 +116,8 @@ class Connection:
         self._answers: dict[str, asyncio.Task[None]] = {}
         self._utterances: dict[str, tuple[Utterance, asyncio.Task[None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._faults = faults if faults is not None else Faults()
+        self._late: dict[str, tuple[float, list[bytes]]] = {}  # transcripts that are held back, by item
 
     async def run(self) -> None:
         """Serve the client until it goes, or has to."""
@@ -174,10 +181,26 @@ class Connection:
         for output in outputs:
             if isinstance(output, dict):
                 for event in [output] if self._dialect is None else self._dialect.write(output):
-                    self._queue(encode(event))
+                    self._queue_or_hold(event)
             else:
                 self._do(output)
         self._set_timer()
+
+    def _queue_or_hold(self, event: Event) -> None:
+        frame = encode(event)
+        if not self._late or not str(event["type"]).startswith(_TRANSCRIPTS) or event["item_id"] not in self._late:
+            self._queue(frame)
+            return
+        seconds, frames = self._late[event["item_id"]]
+        frames.append(frame)
+        if not event["type"].endswith(".delta"):
+            del self._late[event["item_id"]]
+            self._spawn(self._send_late(seconds, frames), "late transcript")
+
+    async def _send_late(self, seconds: float, frames: list[bytes]) -> None:
+        await asyncio.sleep(seconds)
+        for frame in frames:
+            self._queue(frame)
 
     def _queue(self, frame: bytes) -> None:
         self._outbox.append(frame)
@@ -243,6 +266,12 @@ class Connection:
             clock=self._now,
             put=self._put,
             ready=self._ready,
+            trouble=Trouble(
+                self._faults.take(),
+                drop=lambda: self._socket.transport.abort(),
+                expire=lambda: self._put(self._engine.expire(self._now())),
+                tell=lambda problem: self._put(self._engine.refuse(problem, self._now())),
+            ),
         )
         response_id = think.request.response_id
         task = self._answers[response_id] = self._spawn(answer.run(), f"answer {response_id}")
@@ -250,6 +279,9 @@ class Connection:
 
     def _listen(self, listen: Listen) -> None:
         key = listen.key
+        fault = self._faults.take(of_hearing=True)
+        if fault is not None:
+            self._late[key] = fault.seconds, []
         utterance = Utterance(
             self._engines.hearing,
             listen.settings,

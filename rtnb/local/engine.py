@@ -149,16 +149,25 @@ class Engine:
         """Do what has become due: idle timeout, end of the session."""
         self._at(now)
         if now >= self._expires_at:
-            problem = problems.session_expired(self._limit_s)
-            self._refuse(problem, None)
-            self._ask(Close(1001, problem.message))
-            self.is_closed = True
+            self._expire()
         elif self._idle_at is not None and now >= self._idle_at:
             self._idle_at = None
             if self._output.active_id is None and not self._input.is_speech:
                 self._input.time_out(self._idle_from_ms)
                 self._output.create()
         return self._drain()
+
+    def expire(self, now: float) -> list[Output]:
+        """End the session as if its time were over."""
+        self._at(now)
+        self._expire()
+        return self._drain()
+
+    def _expire(self) -> None:
+        problem = problems.session_expired(self._limit_s)
+        self._refuse(problem, None)
+        self._ask(Close(1001, problem.message))
+        self.is_closed = True
 
     # ---- from the brain and the voice ----
 

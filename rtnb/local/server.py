@@ -30,6 +30,7 @@ from rtnb.local.client_secrets import ClientSecrets
 from rtnb.local.connection import Connection, Dialect, encode
 from rtnb.local.dialect import BetaDialect
 from rtnb.local.engine import Engine
+from rtnb.local.faults import Faults
 from rtnb.local.front_door import front_door
 from rtnb.local.input_side import Turns
 from rtnb.local.pacing import Pacer
@@ -104,6 +105,7 @@ class LocalEndpoint:
         self._engines = _Engines(brain, hearing, voice)
         self._detector = detector
         self._session_limit_s, self._pace = session_limit_s, pace
+        self._faults = Faults()
         self._port: int | None = None
         self._sessions = 0  # open now
         self._thread: threading.Thread | None = None
@@ -139,6 +141,29 @@ class LocalEndpoint:
     def sessions(self) -> int:
         """How many clients are connected."""
         return self._sessions
+
+    def fault(self, name: str, *, seconds: float = 1.0, times: int = 1) -> None:
+        """Let something go wrong with the next answer (or utterance) of any client; from any thread.
+
+        Parameters
+        ----------
+        name
+            One of `rtnb.local.faults.FAULTS`: ``"drop"``, ``"delay"``, ``"failed"`` and so on.
+        seconds
+            How long, for those that take time.
+        times
+            How many answers it befalls.
+
+        Raises
+        ------
+        ValueError
+            If there is none of that name.
+        """
+        self._faults.add(name, seconds, times)
+
+    def clear_faults(self) -> None:
+        """Nothing goes wrong any more, as far as we can help it."""
+        self._faults.clear()
 
     # ---- running on a thread ----
 
@@ -251,7 +276,9 @@ class LocalEndpoint:
             session_limit_s=self._session_limit_s,
         )
         dialect: Dialect | None = BetaDialect(engine.conversation.id) if judgement.dialect == "beta" else None
-        connection = Connection(client, engine, self._engines, dialect=dialect, pacer=lambda: Pacer(self._pace))
+        connection = Connection(
+            client, engine, self._engines, dialect=dialect, pacer=lambda: Pacer(self._pace), faults=self._faults
+        )
         self._sessions += 1
         try:
             await connection.run()
