@@ -1,0 +1,217 @@
+"""The child process around PocketSphinx: a program of its own, because the library holds the interpreter's lock.
+
+It needs the package ``pocketsphinx`` (BSD, its model too) and nothing of rtnb; `rtnb.local.child` has the shape of the
+frames::
+
+    in   L  {"sentences": [...]}     once, first: what the lessons' language model is counted from
+    in   B  {"phrases": [...]}       begin an utterance (its stream); what may be said besides (from a prompt)
+    in   A  PCM16 mono at 16 kHz     more of it
+    in   E                           it is over
+    in   C                           throw it away
+    out  P  {"bytes", "text"}        so many bytes of it have been heard; the text so far
+    out  F  {"text", "confidence", "words", "score", "seconds", ...}      the final text and what speaks for it
+    out  X  {"message"}              it cannot work at all
+
+Two decoders listen side by side: one knows the lessons' sentences, the other English in general. The one whose path
+through the sound scores higher is believed.
+
+The means of the cepstra belong to voice and microphone, and the decoder's own way to learn them takes seconds. So they
+are measured after 0.7, 1.1 and 1.5 s of the utterance, and what was heard so far is heard again with them; that halves
+the errors for voices that were not heard before, and costs nothing at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import struct
+import sys
+import tempfile
+from typing import Any, BinaryIO
+
+_HEADER = struct.Struct("<cII")
+_BYTES_PER_S = 32_000
+_AGAIN_AT_S = (0.7, 1.1, 1.5)
+_PARTIAL_EVERY = 3200  # bytes: 100 ms
+
+
+class Model:
+    """Two decoders, and a third that only measures."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        from pocketsphinx import Config, Decoder, get_model_path
+
+        common = {
+            "hmm": get_model_path("en-us/en-us"),
+            "dict": get_model_path("en-us/cmudict-en-us.dict"),
+            "loglevel": "FATAL",
+            "fwdflat": False,  # the second pass would come after the end of speech, and gains nothing here
+        }
+        self._sentences = sentences
+        with tempfile.TemporaryDirectory(prefix="rtnb-hearing-") as folder:
+            path = os.path.join(folder, "lessons.arpa")
+            _count(sentences, path)
+            self.lessons = Decoder(Config(lm=path, **common))
+        self.general = Decoder(Config(lm=get_model_path("en-us/en-us.lm.bin"), **common))
+        self._measure = Decoder(Config(lm=None, cmn="batch", **common))
+        self._measure.add_keyphrase("none", "nothing")  # a search that is never run
+        self._measure.activate_search("none")
+        self._phrases: tuple[str, ...] = ()
+        self.means = self.lessons.get_cmn()
+
+    def expect(self, phrases: list[str]) -> None:
+        """Let the lessons' decoder also know what stands in a prompt; words that no dictionary has are left out."""
+        wanted = tuple(" ".join(w for w in p.split() if self.lessons.lookup_word(w)) for p in phrases)
+        wanted = tuple(phrase for phrase in wanted if phrase)
+        if wanted == self._phrases:
+            return
+        self._phrases = wanted
+        with tempfile.TemporaryDirectory(prefix="rtnb-hearing-") as folder:
+            path = os.path.join(folder, "lessons.arpa")
+            _count(self._sentences + 10 * list(wanted), path)
+            self.lessons.add_lm_file("prompted", path)
+        self.lessons.activate_search("prompted")
+
+    def measure(self, pcm: bytes) -> str:
+        """Measure the means of the cepstra."""
+        self._measure.start_utt()
+        self._measure.process_raw(pcm, True, True)
+        means: str = self._measure.get_cmn()
+        self._measure.end_utt()
+        return means
+
+
+class Utterance:
+    """One utterance, heard by both decoders at once."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._decoders = (model.lessons, model.general)
+        self._pcm = bytearray()
+        self._again = [round(s * _BYTES_PER_S) for s in _AGAIN_AT_S]
+        self._start()
+
+    def _start(self) -> None:
+        for decoder in self._decoders:
+            decoder.set_cmn(self._model.means)
+            decoder.start_utt()
+
+    def _stop(self) -> None:
+        for decoder in self._decoders:
+            decoder.end_utt()
+
+    def _hear_again(self) -> None:
+        self._model.means = self._model.measure(bytes(self._pcm))
+        self._stop()
+        self._start()
+        for decoder in self._decoders:
+            decoder.process_raw(bytes(self._pcm), False, False)
+
+    def push(self, pcm: bytes) -> None:
+        """Hear some more."""
+        self._pcm += pcm
+        if self._again and len(self._pcm) >= self._again[0]:
+            while self._again and len(self._pcm) >= self._again[0]:
+                del self._again[0]
+            self._hear_again()
+            return
+        for decoder in self._decoders:
+            decoder.process_raw(pcm, False, False)
+
+    def partial(self) -> str:
+        """Say what has been understood so far."""
+        best = max((d.hyp() for d in self._decoders), key=_score)
+        return best.hypstr if best is not None else ""
+
+    def finish(self) -> dict[str, Any]:
+        """Say what has been understood, and what speaks for it."""
+        if self._again and len(self._again) == len(_AGAIN_AT_S) and len(self._pcm) > _BYTES_PER_S // 10:
+            self._hear_again()  # too short to have been measured
+        self._stop()
+        results = [_result(decoder) for decoder in self._decoders]
+        winner = max((0, 1), key=lambda n: results[n]["score"])
+        seconds = len(self._pcm) / _BYTES_PER_S
+        return results[winner] | {
+            "by": ("lessons", "general")[winner],
+            "other": results[1 - winner],
+            "seconds": seconds,
+        }
+
+    def cancel(self) -> None:
+        """Leave off."""
+        self._stop()
+
+
+def _score(hypothesis: Any) -> float:
+    return hypothesis.score if hypothesis is not None else -math.inf
+
+
+def _result(decoder: Any) -> dict[str, Any]:
+    hypothesis = decoder.hyp()
+    if hypothesis is None:
+        return {"text": "", "score": -1e12, "words": []}
+    words = [
+        {
+            "word": segment.word,
+            "start": segment.start_frame / 100,
+            "end": (segment.end_frame + 1) / 100,
+            "acoustic": segment.ascore,
+            "prob": segment.prob,
+        }
+        for segment in decoder.seg()
+    ]
+    return {"text": hypothesis.hypstr, "score": hypothesis.score, "prob": hypothesis.prob, "words": words}
+
+
+def _count(sentences: list[str], path: str) -> None:
+    """Count sentences into a trigram model, in the ARPA format."""
+    from pocketsphinx.lm import ArpaBoLM
+
+    model = ArpaBoLM(text="\n".join(sentences), add_start=True)
+    model.compute()
+    model.write_file(path)
+
+
+def serve(inward: BinaryIO, out: BinaryIO) -> None:
+    """Serve until the input ends."""
+
+    def send(kind: bytes, stream: int, content: dict[str, Any]) -> None:
+        payload = json.dumps(content).encode()
+        out.write(_HEADER.pack(kind, stream, len(payload)) + payload)
+        out.flush()
+
+    model: Model | None = None
+    utterance: Utterance | None = None
+    current, heard, told = 0, 0, 0
+    while len(header := inward.read(_HEADER.size)) == _HEADER.size:
+        kind, stream, length = _HEADER.unpack(header)
+        payload = inward.read(length)
+        if kind == b"L":
+            model = Model(json.loads(payload)["sentences"])
+        elif kind == b"B" and model is not None:
+            if utterance is not None:
+                utterance.cancel()
+            model.expect(json.loads(payload)["phrases"])
+            utterance, current, heard, told = Utterance(model), stream, 0, 0
+        elif utterance is not None and stream == current:
+            if kind == b"A":
+                utterance.push(payload)
+                heard += len(payload)
+                if heard - told >= _PARTIAL_EVERY:
+                    told = heard
+                    send(b"P", stream, {"bytes": heard, "text": utterance.partial()})
+            elif kind == b"E":
+                send(b"F", stream, utterance.finish())
+                utterance = None
+            elif kind == b"C":
+                utterance.cancel()
+                utterance = None
+
+
+if __name__ == "__main__":
+    frames = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever the library prints must not get between the frames
+    with contextlib.suppress(BrokenPipeError):
+        serve(sys.stdin.buffer, frames)
