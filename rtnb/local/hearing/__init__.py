@@ -4,6 +4,10 @@
 |---|---|---|---|
 | PocketSphinx | `SphinxHearing` (the default with the ``local`` extra) | BSD | processes of its own |
 | none | `NoHearing` (the default without it) | | |
+| any server with ``/v1/audio/transcriptions`` | `HttpHearing` | the server's | behind a URL |
+| faster-whisper | `FasterWhisperHearing` | MIT, Whisper's models too | a thread here |
+| Moonshine | `MoonshineHearing` | MIT, the English models too | a thread here |
+| Vosk | `VoskHearing` | Apache 2.0, the small models too | a thread here |
 
 Imports rtnb.core.protocol, rtnb.core.errors and its neighbours in rtnb.local.
 """
@@ -13,10 +17,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rtnb.local.hearing.engines import FasterWhisperHearing, MoonshineHearing, VoskHearing
+from rtnb.local.hearing.service import HttpHearing
 from rtnb.local.hearing.sphinx import SphinxHearing
 from rtnb.local.seams import Hearing, Transcript
 
-__all__ = ["NoHearing", "SphinxHearing", "default_hearing"]
+__all__ = [
+    "FasterWhisperHearing",
+    "HttpHearing",
+    "MoonshineHearing",
+    "NoHearing",
+    "SphinxHearing",
+    "VoskHearing",
+    "default_hearing",
+]
 
 
 def default_hearing() -> Hearing:

@@ -4,6 +4,9 @@
 |---|---|---|---|
 | eSpeak NG | `EspeakVoice` (the default with the ``local`` extra) | GPLv3 or later | a process of its own, over pipes |
 | tones | `ToneVoice` (the default without it): not speech | MIT (rtnb) | here |
+| any server with ``/v1/audio/speech`` | `HttpVoice` | the server's | behind a URL |
+| Piper | `PiperVoice` | GPLv3 or later; each voice its own | a program of its own for each sentence |
+| Kokoro | `KokoroVoice` | MIT, model Apache 2.0; loads eSpeak NG (GPLv3) | a thread here |
 
 `default_voice` chooses; `synthesize` is the plain function for one clip. To put in another engine, write a class like
 `rtnb.local.seams.Voice` and give it to the endpoint.
@@ -17,10 +20,22 @@ import asyncio
 import threading
 
 from rtnb.local.seams import Voice
+from rtnb.local.voice.engines import KokoroVoice, PiperVoice
 from rtnb.local.voice.espeak import CHARACTERS, Character, EspeakVoice, locate
+from rtnb.local.voice.service import HttpVoice
 from rtnb.local.voice.tone import ToneVoice
 
-__all__ = ["CHARACTERS", "Character", "EspeakVoice", "ToneVoice", "default_voice", "synthesize"]
+__all__ = [
+    "CHARACTERS",
+    "Character",
+    "EspeakVoice",
+    "HttpVoice",
+    "KokoroVoice",
+    "PiperVoice",
+    "ToneVoice",
+    "default_voice",
+    "synthesize",
+]
 
 
 def default_voice() -> Voice:

@@ -50,18 +50,18 @@ class Character:
 
 
 CHARACTERS: Final[dict[str, Character]] = {
-    "alloy": Character("en-us+Andrea", 45, 55),
-    "ash": Character("en-us+Gene", 35, 45),
-    "ballad": Character("en-gb-scotland+Hugo", 45, 60, 0.93),
-    "coral": Character("en-us+f3", 60, 60),
-    "echo": Character("en-us+m7", 40, 40),
-    "sage": Character("en-gb-x-rp+Annie", 50, 45, 0.96),
-    "shimmer": Character("en-us+linda", 70, 65, 1.04),
-    "verse": Character("en-us+Mike", 50, 70),
-    "marin": Character("en-us+anika", 50, 55),
-    "cedar": Character("en-gb-x-rp+David", 30, 40, 0.96),
+    "alloy": Character("en-us+f2", 50, 50),
+    "ash": Character("en-us+m6", 42, 45),
+    "ballad": Character("en-gb-scotland+edward", 48, 60, 0.95),
+    "coral": Character("en-us+f5", 55, 60),
+    "echo": Character("en-us+klatt3", 45, 45),
+    "sage": Character("en-gb-x-rp+f2", 45, 45, 0.96),
+    "shimmer": Character("en-us+f1", 62, 65, 1.03),
+    "verse": Character("en-us+Hugo", 50, 60),
+    "marin": Character("en-us+announcer", 50, 50),
+    "cedar": Character("en-us+klatt5", 38, 40, 0.96),
 }
-"""The service's voice names and what stands in for them."""
+"""The service's voice names and what stands in for them: those voices that a recogniser understands best."""
 
 
 def character(voice: str) -> Character:
