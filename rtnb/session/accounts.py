@@ -5,7 +5,7 @@ Imports `rtnb.core`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rtnb.core.latency import Latency, Turn, turns
 from rtnb.core.log import Entry, EventLog
@@ -49,7 +49,12 @@ def events_of(log: EventLog, start: int, response_ids: set[str], item_ids: set[s
     return EventLog(log.origin, filter(belongs, log[start:]))
 
 
-def latency_of(log: EventLog, start: int, response_id: str | None) -> Latency:
-    """The distances of the turn of one response; all None while it has not begun."""
-    found: list[Turn] = [turn for turn in turns(log[start:]) if turn.response_id == response_id]
+def latency_of(
+    log: EventLog, start: int, response_id: str | None, *, heard: Mapping[str, float] | None = None
+) -> Latency:
+    """The distances of the turn of one response; all None while it has not begun.
+
+    `heard` tells when the first sample of an item was heard, in seconds of the log.
+    """
+    found: list[Turn] = [turn for turn in turns(log[start:], heard=heard) if turn.response_id == response_id]
     return found[0].latency if found else Latency()

@@ -10,36 +10,34 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import base64
 import contextlib
 import enum
 import logging
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
-from rtnb.core.conversation import Conversation, Item
+from rtnb.core.conversation import Conversation
 from rtnb.core.errors import ConnectionClosed, NotConnected, ProtocolError, RtnbError
 from rtnb.core.latency import Latency
 from rtnb.core.latency import turns as turns_of
 from rtnb.core.lint import lint
 from rtnb.core.log import Entry, EventLog
+from rtnb.core.playback import Cut
 from rtnb.core.protocol import (
-    BYTES_PER_MS,
-    LIMITS,
     Event,
-    assistant_message,
     item_create,
     new_id,
     session_update,
-    system_message,
     user_message,
 )
 from rtnb.core.tools import Tool, ToolSet
 from rtnb.net.endpoints import resolve
 from rtnb.session import accounts
-from rtnb.session.content import content_parts, pcm_of
+from rtnb.session.calls import Calls, refuse_errors
+from rtnb.session.capture import Capture
+from rtnb.session.content import content_parts
 from rtnb.session.link import Link, checked
 from rtnb.session.listeners import Listeners
 from rtnb.session.opening import open_link
@@ -48,6 +46,7 @@ from rtnb.session.router import Router
 from rtnb.session.runner import Runner
 from rtnb.session.sequencer import REPLY_KEY, Sequencer, Turn
 from rtnb.session.settings import merged, session_object
+from rtnb.session.sound import Microphone, Sound, Speaker
 from rtnb.session.tool_runner import ToolRunner
 from rtnb.session.tooling import Tooling, ask_for_approval
 
@@ -74,7 +73,7 @@ class SessionState(enum.Enum):
     FAILED = "failed"
 
 
-class Core:
+class Core(Calls):
     """The state of one session; see `rtnb.Session` for the parameters."""
 
     def __init__(
@@ -122,7 +121,9 @@ class Core:
             declared=lambda: self.conversation.session.get("tools") or [],
             new_reply=self._adopt,
         )
-        self.router = Router(self.sequencer, self.listeners)
+        self.sound = Sound(post=self.post, truncate=self._send_cut, clock=self.clock, hint=self.hint)
+        self.capture = Capture(self)
+        self.router = Router(self.sequencer, self.listeners, self.sound)
         _open_cores.add(self)
 
     # ---- opening and closing
@@ -166,6 +167,7 @@ class Core:
             raise
         self.failure = None
         self._set_state(SessionState.READY)
+        self.capture.connected()
 
     def close(self) -> None:
         """Close from any thread but the session's own; see `do_close`."""
@@ -183,6 +185,7 @@ class Core:
         self.tooling.close()
         if link is not None:
             await link.close()
+        self.sound.lost()
         self.sequencer.lost(ConnectionClosed("the session was closed before the answer was complete", code=1000))
         if self.state is not SessionState.IDLE:
             self._set_state(SessionState.CLOSED)
@@ -201,6 +204,7 @@ class Core:
         self._appended = 0
         if self.state is SessionState.READY:
             self._set_state(SessionState.CLOSED if error.code in (1000, 1001) else SessionState.FAILED)
+        self.sound.lost()
         self.sequencer.lost(error)
 
     def _set_state(self, state: SessionState) -> None:
@@ -227,19 +231,19 @@ class Core:
             tool = self.tools.add(value)
         return tool.definition()
 
-    def ask(self, content: Any, settings: dict[str, Any], timeout: float) -> Reply:
+    def ask(self, content: Any, settings: dict[str, Any], timeout: float, *, interrupt: bool = False) -> Reply:
         """Make the reply and hand the turn over; `content` None asks about the conversation as it stands."""
         items = [] if content is None else [item_create(user_message(content_parts(content), id=new_id("item")))]
         for event in items:
             event["event_id"] = new_id("event")
         turn = Turn(self._new_reply(timeout), items=items, settings=settings)
-        findings = [] if self._is_lenient() else lint({"type": "response.create", "response": settings})
-        for finding in findings:
-            if finding.severity == "error":
-                raise ProtocolError(str(finding), param=finding.param)
+        if self.endpoint.kind != "url":  # other servers may take more than the service does
+            refuse_errors({"type": "response.create", "response": settings})
         self._cursor = len(self.log) - 1
         turn.reply.started_at = len(self.log)
         self.replies.append(turn.reply)
+        if interrupt:
+            self.runner.post(self.interrupt)
         if self.runner.is_current:
             self._begin(turn)
         else:
@@ -277,7 +281,78 @@ class Core:
 
     async def do_interrupt(self) -> bool:
         """Stop what is under way."""
-        return self.sequencer.interrupt()
+        return self.interrupt()
+
+    def interrupt(self) -> bool:
+        """Silence, then cancel if something is active; the cut follows with the loudspeaker's last report."""
+        was_playing = self.sound.silence()
+        was_active = self.sequencer.interrupt()
+        if was_playing or was_active:
+            self.listeners.tell("conversation.interrupted", {"item": None})
+        return was_playing or was_active
+
+    # ---- sound: the host of `Capture`, and what `Sound` is given
+
+    def attach(self, speaker: Speaker | None, microphone: Microphone | None) -> None:
+        """Play through, and listen to, these from now on; from any thread."""
+        self.post(self.sound.attach, speaker)
+        self.capture.attach(microphone)
+
+    def post(self, call: Callable[..., object], *args: object) -> None:
+        """Run on the session's loop, from any thread."""
+        self.runner.post(call, *args)
+
+    def clock(self) -> float:
+        """Seconds of the log, now."""
+        return time.perf_counter() - self.origin
+
+    def hint(self, text: str) -> None:
+        """Tell the user something worth knowing: to ``on("session.hint")``, or as a warning when nobody listens."""
+        if self.listeners.of("session.hint"):
+            self.listeners.tell("session.hint", text)
+        else:
+            logger.warning("%s", text)
+
+    def begin_speaking(self) -> None:
+        """Record was pressed."""
+        self.interrupt()
+        if self.state is not SessionState.READY:
+            _keep(asyncio.get_running_loop().create_task(self._connect_to_speak()))
+
+    async def _connect_to_speak(self) -> None:
+        try:
+            await self.do_connect()
+        except RtnbError as exc:
+            self.hint(f"nobody hears you: {exc}")
+
+    def end_speaking(self) -> None:
+        """Record was released."""
+        self._begin(Turn(self._adopt(), items=[{"type": "input_audio_buffer.commit", "event_id": new_id("event")}]))
+
+    def discard_speech(self) -> None:
+        """The recording was too short."""
+        self._put({"type": "input_audio_buffer.clear"})
+
+    @property
+    def detects_turns(self) -> bool:
+        """Whether the server says when a turn ends."""
+        return self.router.detects_turns
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether an answer is being heard."""
+        return self.sound.is_playing
+
+    def _send_cut(self, cut: Cut) -> None:
+        self._put(
+            {
+                "type": "conversation.item.truncate",
+                "event_id": new_id("event"),
+                "item_id": cut.item_id,
+                "content_index": 0,
+                "audio_end_ms": cut.audio_end_ms,
+            }
+        )
 
     # ---- events
 
@@ -345,9 +420,6 @@ class Core:
         if self.link is not None:
             self.link.put(event)
 
-    def _is_lenient(self) -> bool:
-        return self.endpoint.kind == "url"
-
     # ---- settings and tools
 
     async def do_update(self, settings: Mapping[str, Any], config: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -365,9 +437,7 @@ class Core:
         if self.link is None:
             return
         event = session_update(session)
-        for finding in lint(event):
-            if finding.severity == "error":
-                raise ProtocolError(str(finding), param=finding.param)
+        refuse_errors(event)
         async with self.link.updates:
             self._cursor = len(self.log) - 1
             await self.open_link().request(event, "session.updated", timeout=_CONNECT_S)
@@ -389,102 +459,6 @@ class Core:
         self.tools.remove(name)
         await self._update({"tools": self._definitions()})
 
-    # ---- the audio buffer
-
-    def append_audio(self, sound: Any) -> None:
-        """Append sound; from any thread."""
-        data = pcm_of(sound)
-        link = self.open_link()
-        step = LIMITS.APPEND_BYTES // 16
-        for start in range(0, len(data), step):
-            chunk = data[start : start + step]
-            link.put({"type": "input_audio_buffer.append", "audio": base64.b64encode(chunk).decode("ascii")})
-        self._appended += len(data)
-
-    async def do_commit(self, timeout: float) -> Item:
-        """Commit the buffer."""
-        link = self.open_link()
-        if not self.router.creates_responses and self._appended < LIMITS.MIN_COMMIT_MS * BYTES_PER_MS:
-            raise ProtocolError(
-                f"only {self._appended / BYTES_PER_MS:.0f} ms of audio were appended since the last commit; the "
-                f"service takes turns of {LIMITS.MIN_COMMIT_MS} ms and more. Record a little longer."
-            )
-        self._appended = 0
-        self._cursor = len(self.log) - 1
-        entry = await link.request(
-            {"type": "input_audio_buffer.commit"}, "input_audio_buffer.committed", timeout=timeout
-        )
-        item_id = entry.event.get("item_id")
-        await link.wait(
-            "conversation.item.*",
-            where=lambda event: (event.get("item") or {}).get("id") == item_id,
-            after=entry.index,
-            timeout=timeout,
-        )
-        return self._item(str(item_id))
-
-    async def do_clear_audio(self, timeout: float) -> None:
-        """Clear the buffer."""
-        self._appended = 0
-        await self.open_link().request(
-            {"type": "input_audio_buffer.clear"}, "input_audio_buffer.cleared", timeout=timeout
-        )
-
-    # ---- the conversation
-
-    async def do_insert(
-        self,
-        content: Any,
-        *,
-        role: Literal["user", "assistant", "system"],
-        after: str | Item | None,
-        timeout: float,
-    ) -> Item:
-        """Create an item and wait until it is there."""
-        link = self.open_link()
-        item = _message(content, role)
-        item.setdefault("id", new_id("item"))
-        event = item_create(item, previous_item_id=_id_of(after) if after is not None else None)
-        for finding in lint(event):
-            if finding.severity == "error":
-                raise ProtocolError(str(finding), param=finding.param)
-        await link.request(
-            event,
-            "conversation.item.*",  # added, or created where an old server says so
-            where=lambda each: (each.get("item") or {}).get("id") == item["id"],
-            timeout=timeout,
-        )
-        return self._item(item["id"])
-
-    async def do_delete(self, item: str | Item, timeout: float) -> None:
-        """Delete an item and wait until it is gone."""
-        await self._about({"type": "conversation.item.delete", "item_id": _id_of(item)}, "deleted", timeout)
-
-    async def do_truncate(self, item: str | Item, audio_end_ms: int, timeout: float) -> None:
-        """Cut an item's audio, never past its end: the service refuses that."""
-        known = self.conversation.item(_id_of(item))
-        end = int(min(audio_end_ms, known.audio_ms)) if known is not None else int(audio_end_ms)
-        event = {
-            "type": "conversation.item.truncate",
-            "item_id": _id_of(item),
-            "content_index": 0,
-            "audio_end_ms": max(end, 0),
-        }
-        await self._about(event, "truncated", timeout)
-
-    async def _about(self, event: Event, answer: str, timeout: float) -> None:
-        await self.open_link().request(
-            event,
-            f"conversation.item.{answer}",
-            where=lambda each: each.get("item_id") == event["item_id"],
-            timeout=timeout,
-        )
-
-    def _item(self, item_id: str) -> Item:
-        item = self.conversation.item(item_id)
-        assert item is not None, "the server confirmed an item that is not known"
-        return item
-
     # ---- accounts
 
     @property
@@ -502,7 +476,7 @@ class Core:
 
     def turns(self) -> list[LatencyTurn]:
         """Of all responses."""
-        return turns_of(self.log)
+        return turns_of(self.log, heard=self.sound.first_heard)
 
     # ---- the host of replies
 
@@ -548,7 +522,7 @@ class Core:
     def reply_latency(self, reply: Reply) -> Latency:
         """The distances of a reply's first response."""
         first = reply.responses[0].id if reply.responses else None
-        return accounts.latency_of(self.log, reply.started_at, first)
+        return accounts.latency_of(self.log, reply.started_at, first, heard=self.sound.first_heard)
 
 
 _open_cores: weakref.WeakSet[Core] = weakref.WeakSet()
@@ -567,21 +541,3 @@ def _close_all() -> None:
     for core in list(_open_cores):
         with contextlib.suppress(Exception):
             core.close()
-
-
-def _id_of(item: str | Item) -> str:
-    return item.id if isinstance(item, Item) else item
-
-
-def _message(content: Any, role: str) -> dict[str, Any]:
-    if isinstance(content, Mapping) and "type" in content and ("role" in content or content["type"] != "message"):
-        return dict(content)
-    if role == "user":
-        return user_message(content_parts(content))
-    if not isinstance(content, str):
-        raise ProtocolError(f"a message of the {role} is text; the service takes nothing else")
-    if role == "assistant":
-        return assistant_message(content)
-    if role == "system":
-        return system_message(content)
-    raise ProtocolError(f"role is 'user', 'assistant' or 'system', not {role!r}")

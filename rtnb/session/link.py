@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from base64 import b64encode
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 _APPEND: Final = "input_audio_buffer.append"
 _CLOSE_S: Final = 5.0
 _FLUSH_S: Final = 1.0
+_MOST_FRAMES: Final = 250  # ten seconds of 40 ms
+_FRAME: Final[Event] = {"": "frame"}  # stands in the outbox for the next frame of the microphone
 _LAST: Final[Event] = {}  # ends the sender, after what waits before it
 
 
@@ -83,6 +86,9 @@ class Link:
         self.updates = asyncio.Lock()
         """Held during a ``session.update``: its answer does not say which one it answers."""
         self._outbox: deque[Event] = deque()
+        self._frames: deque[bytes] = deque(maxlen=_MOST_FRAMES)  # each is announced by a _FRAME in the outbox
+        self.dropped = 0
+        """Frames of the microphone that were dropped because the socket could not keep up."""
         self._news = asyncio.Event()  # something waits in the outbox
         self._is_woken = False  # the loop has been told of it
         self._waiters: list[_Waiter] = []
@@ -106,10 +112,25 @@ class Link:
             if isinstance(item, dict) and item.get("id") is None:
                 event["item"] = {"id": new_id("item"), **item}
         self._outbox.append(event)
+        self._wake()
+        return str(event_id or "")
+
+    def _wake(self) -> None:
         if not self._is_woken:
             self._is_woken = True
             self._loop.call_soon_threadsafe(self._news.set)
-        return str(event_id or "")
+
+    def put_frame(self, pcm: bytes) -> None:
+        """Append a frame of the microphone after what already waits. From any thread.
+
+        When the socket cannot keep up, the oldest frames are dropped, and counted in `dropped`: sound that is ten
+        seconds late helps nobody, and must not use up the memory.
+        """
+        if len(self._frames) == _MOST_FRAMES:
+            self.dropped += 1
+        self._frames.append(pcm)
+        self._outbox.append(_FRAME)
+        self._wake()
 
     async def request(
         self, event: Event, name: str, *, where: Callable[[Event], bool] | None = None, timeout: float
@@ -223,6 +244,10 @@ class Link:
                 event = outbox.popleft()
                 if event is _LAST:
                     return
+                if event is _FRAME:
+                    if not self._frames:
+                        continue  # it was dropped
+                    event = {"type": _APPEND, "audio": b64encode(self._frames.popleft()).decode("ascii")}
                 try:
                     text = orjson.dumps(event)
                 except TypeError as exc:  # `Session.send` checks first; this keeps the task alive whatever comes

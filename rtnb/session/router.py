@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from rtnb.core.changes import Change, Changes
+from rtnb.core.conversation import Item
 from rtnb.core.errors import ServerError
 from rtnb.core.log import Entry
 from rtnb.session.listeners import Listeners
 from rtnb.session.sequencer import Sequencer
+from rtnb.session.sound import Sound
 
 __all__ = ["Router"]
 
@@ -46,11 +48,18 @@ class Router:
         Told of responses and refusals.
     listeners
         Told of everything they subscribed to.
+    sound
+        Plays what is said, and falls silent when the user speaks.
     """
 
-    def __init__(self, sequencer: Sequencer, listeners: Listeners) -> None:
+    def __init__(self, sequencer: Sequencer, listeners: Listeners, sound: Sound) -> None:
         self._sequencer = sequencer
         self._listeners = listeners
+        self._sound = sound
+        self.detects_turns = False
+        """Whether the server says when a turn of the user ends."""
+        self._interrupts = False  # the server stops its answer when the user speaks, and so do we
+        self._speaker_item: Item | None = None  # what is, or was last, being said
         self.creates_responses = False
         """Whether the server begins responses by itself: voice activity detection with ``create_response``."""
         self._handlers: dict[str, Callable[[Change], None]] = {
@@ -61,6 +70,9 @@ class Router:
             "session": self._session,
             "committed": self._committed,
             "speech_started": self._speech_started,
+            "user_transcript": self._understood,
+            "audio": sound.audio,
+            "audio_done": sound.audio_done,
             "error": self._error,
         }
 
@@ -98,6 +110,8 @@ class Router:
         reply = self._sequencer.replies.get(change.response.id) if change.response is not None else None
         if reply is not None and change.delta:
             reply.add_text(change.item.id if change.item is not None else None, change.delta)
+        if change.item is not None:
+            self._speaker_item = change.item
 
     def _created(self, change: Change) -> None:
         response = _member(change.event, "response")
@@ -113,15 +127,29 @@ class Router:
     def _session(self, change: Change) -> None:
         audio = _member(_member(change.event, "session"), "audio")
         detection = _member(audio, "input").get("turn_detection")
-        self.creates_responses = isinstance(detection, Mapping) and detection.get("create_response") is not False
+        self.detects_turns = isinstance(detection, Mapping)
+        flags = detection if isinstance(detection, Mapping) else {"create_response": False, "interrupt_response": False}
+        self.creates_responses = flags.get("create_response") is not False
+        self._interrupts = flags.get("interrupt_response") is not False
+        self._sound.law = str(_member(_member(audio, "output"), "format").get("type") or self._sound.law)
 
     def _committed(self, change: Change) -> None:
         if self.creates_responses:
             self._sequencer.expect_foreign()
 
     def _speech_started(self, change: Change) -> None:
-        if self._sequencer.active is not None:
+        if not self._interrupts:
+            return
+        if change.item is not None:
+            self._sound.speech_began(change.item.id, self._speaker_item.text if self._speaker_item is not None else "")
+        was_playing = self._sound.silence()
+        if was_playing or self._sequencer.active is not None:
             self._listeners.tell("conversation.interrupted", {"item": change.item})
+
+    def _understood(self, change: Change) -> None:
+        item = change.item
+        if item is not None and item.transcription == "done":
+            self._sound.understood(item.id, item.transcript)
 
     def _error(self, change: Change) -> None:
         event = change.event

@@ -25,6 +25,7 @@ from rtnb.session.listeners import Listener
 from rtnb.session.reply import Reply
 from rtnb.session.sequencer import State
 from rtnb.session.settings import TurnDetection
+from rtnb.session.sound import Heard
 
 if TYPE_CHECKING:
     from rtnb.core.latency import Turn
@@ -156,11 +157,12 @@ class Session:
         tool_choice: str | Mapping[str, Any] | None = None,
         max_output_tokens: int | None = None,
         metadata: Mapping[str, str] | None = None,
+        interrupt: bool = False,
         timeout: float = _ANSWER_S,
     ) -> Reply:
         """Add a user message and get an answer, tool rounds included. Connects if needed; returns at once.
 
-        While another answer is under way this one waits for its end.
+        While another answer is under way this one waits for its end, unless `interrupt` stops that one first.
 
         Parameters
         ----------
@@ -168,6 +170,8 @@ class Session:
             Text, `rtnb.Audio`, a picture (PNG or JPEG), or a list of these.
         output, instructions, tools, tool_choice, max_output_tokens, metadata
             For this answer only. `instructions` replace the session's own, as the service does it.
+        interrupt
+            Stop what is being answered or heard before.
         timeout
             Seconds that reading the reply may wait for its end.
 
@@ -184,7 +188,7 @@ class Session:
             max_output_tokens=max_output_tokens,
             metadata=metadata,
         )
-        return self._core.ask(content, settings, timeout)
+        return self._core.ask(content, settings, timeout, interrupt=interrupt)
 
     def respond(
         self,
@@ -223,7 +227,10 @@ class Session:
         return self._core.ask(None, settings, timeout)
 
     def interrupt(self) -> bool:
-        """Stop the answer that is under way, if there is one; True when there was."""
+        """Stop the answer that is under way or still being heard; True when there was one.
+
+        Silence first, then the response is cancelled if one is active, then the answer is cut where it was heard to.
+        """
         return self._call(self._core.do_interrupt())
 
     # ---- events
@@ -375,6 +382,37 @@ class Session:
         """Empty the server's input buffer."""
         self._call(self._core.do_clear_audio(timeout))
 
+    def attach(self, audio: Any = None, *, speaker: Any = None, microphone: Any = None) -> None:
+        """Play answers through a loudspeaker, and listen to a microphone; without arguments detach both.
+
+        Parameters
+        ----------
+        audio
+            Something with a ``speaker`` and a ``microphone``, such as `rtnb.AudioIO`.
+        speaker, microphone
+            One of them by itself: see `rtnb.session.sound`. ``SilentSpeaker()`` plays without sound.
+        """
+        self._core.attach(speaker or getattr(audio, "speaker", None), microphone or getattr(audio, "microphone", None))
+
+    @property
+    def half_duplex(self) -> bool:
+        """Whether the microphone is deaf while an answer is heard; may be set."""
+        return self._core.capture.half_duplex
+
+    @half_duplex.setter
+    def half_duplex(self, is_on: bool) -> None:
+        self._core.capture.half_duplex = is_on
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether an answer is being heard, or is about to be."""
+        return self._core.is_playing
+
+    @property
+    def heard(self) -> list[Heard]:
+        """What the loudspeaker reported as heard: time, item, samples at 24 kHz, whether it was the last report."""
+        return list(self._core.sound.heard)
+
     # ---- the conversation
 
     @property
@@ -474,6 +512,7 @@ class Session:
         The list that it gives holds the reply afterwards.
         """
         self.connect()
+        self.interrupt()
         self.clear_audio()
         answers: list[Reply] = []
         yield answers

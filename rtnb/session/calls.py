@@ -1,0 +1,163 @@
+"""The calls of a session that change the conversation or the audio buffer and wait for the server's word.
+
+Imports `rtnb.core` and `rtnb.session.link`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from rtnb.core.conversation import Conversation, Item
+from rtnb.core.errors import ProtocolError
+from rtnb.core.lint import lint
+from rtnb.core.log import EventLog
+from rtnb.core.protocol import (
+    BYTES_PER_MS,
+    LIMITS,
+    Event,
+    assistant_message,
+    item_create,
+    new_id,
+    system_message,
+    user_message,
+)
+from rtnb.session.content import content_parts, pcm_of
+from rtnb.session.link import Link
+from rtnb.session.router import Router
+
+__all__ = ["Calls", "refuse_errors"]
+
+
+class Calls:
+    """A part of `rtnb.session.core.Core`; runs on the session's loop, but for `append_audio`."""
+
+    conversation: Conversation
+    log: EventLog
+    router: Router
+    _cursor: int
+    _appended: int  # bytes in the input buffer that were not committed yet
+
+    def open_link(self) -> Link:
+        """The connection; raises `rtnb.NotConnected`."""
+        raise NotImplementedError
+
+    # ---- the audio buffer
+
+    def append_audio(self, sound: Any) -> None:
+        """Append sound; from any thread."""
+        data = pcm_of(sound)
+        link = self.open_link()
+        step = LIMITS.APPEND_BYTES // 16
+        for start in range(0, len(data), step):
+            chunk = data[start : start + step]
+            link.put({"type": "input_audio_buffer.append", "audio": base64.b64encode(chunk).decode("ascii")})
+        self._appended += len(data)
+
+    async def do_commit(self, timeout: float) -> Item:
+        """Commit the buffer."""
+        link = self.open_link()
+        if not self.router.creates_responses and self._appended < LIMITS.MIN_COMMIT_MS * BYTES_PER_MS:
+            raise ProtocolError(
+                f"only {self._appended / BYTES_PER_MS:.0f} ms of audio were appended since the last commit; the "
+                f"service takes turns of {LIMITS.MIN_COMMIT_MS} ms and more. Record a little longer."
+            )
+        self._appended = 0
+        self._cursor = len(self.log) - 1
+        entry = await link.request(
+            {"type": "input_audio_buffer.commit"}, "input_audio_buffer.committed", timeout=timeout
+        )
+        item_id = entry.event.get("item_id")
+        await link.wait(
+            "conversation.item.*",
+            where=lambda event: (event.get("item") or {}).get("id") == item_id,
+            after=entry.index,
+            timeout=timeout,
+        )
+        return self._item(str(item_id))
+
+    async def do_clear_audio(self, timeout: float) -> None:
+        """Clear the buffer."""
+        self._appended = 0
+        await self.open_link().request(
+            {"type": "input_audio_buffer.clear"}, "input_audio_buffer.cleared", timeout=timeout
+        )
+
+    # ---- the conversation
+
+    async def do_insert(
+        self,
+        content: Any,
+        *,
+        role: Literal["user", "assistant", "system"],
+        after: str | Item | None,
+        timeout: float,
+    ) -> Item:
+        """Create an item and wait until it is there."""
+        link = self.open_link()
+        item = _message(content, role)
+        item.setdefault("id", new_id("item"))
+        event = item_create(item, previous_item_id=_id_of(after) if after is not None else None)
+        refuse_errors(event)
+        await link.request(
+            event,
+            "conversation.item.*",  # added, or created where an old server says so
+            where=lambda each: (each.get("item") or {}).get("id") == item["id"],
+            timeout=timeout,
+        )
+        return self._item(item["id"])
+
+    async def do_delete(self, item: str | Item, timeout: float) -> None:
+        """Delete an item and wait until it is gone."""
+        await self._about({"type": "conversation.item.delete", "item_id": _id_of(item)}, "deleted", timeout)
+
+    async def do_truncate(self, item: str | Item, audio_end_ms: int, timeout: float) -> None:
+        """Cut an item's audio, never past its end: the service refuses that."""
+        known = self.conversation.item(_id_of(item))
+        end = int(min(audio_end_ms, known.audio_ms)) if known is not None else int(audio_end_ms)
+        event = {
+            "type": "conversation.item.truncate",
+            "item_id": _id_of(item),
+            "content_index": 0,
+            "audio_end_ms": max(end, 0),
+        }
+        await self._about(event, "truncated", timeout)
+
+    async def _about(self, event: Event, answer: str, timeout: float) -> None:
+        await self.open_link().request(
+            event,
+            f"conversation.item.{answer}",
+            where=lambda each: each.get("item_id") == event["item_id"],
+            timeout=timeout,
+        )
+
+    def _item(self, item_id: str) -> Item:
+        item = self.conversation.item(item_id)
+        assert item is not None, "the server confirmed an item that is not known"
+        return item
+
+
+def refuse_errors(event: Event) -> None:
+    """Raise `ProtocolError` for the first thing for which the service would refuse the event."""
+    for finding in lint(event):
+        if finding.severity == "error":
+            raise ProtocolError(str(finding), param=finding.param)
+
+
+def _id_of(item: str | Item) -> str:
+    return item.id if isinstance(item, Item) else item
+
+
+def _message(content: Any, role: str) -> dict[str, Any]:
+    if isinstance(content, Mapping) and "type" in content and ("role" in content or content["type"] != "message"):
+        return dict(content)
+    if role == "user":
+        return user_message(content_parts(content))
+    if not isinstance(content, str):
+        raise ProtocolError(f"a message of the {role} is text; the service takes nothing else")
+    if role == "assistant":
+        return assistant_message(content)
+    if role == "system":
+        return system_message(content)
+    raise ProtocolError(f"role is 'user', 'assistant' or 'system', not {role!r}")
