@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -20,6 +21,7 @@ from websockets.exceptions import InvalidStatus
 from rtnb.local.admission import Admission, Refusal, Rules, Visitor, is_served, judge
 from rtnb.local.brains import ScriptBrain, when
 from rtnb.local.client_secrets import ClientSecrets
+from rtnb.local.front_door import FrontDoor
 from rtnb.local.server import LocalEndpoint
 
 KEY = "sk-" + "x" * 24
@@ -77,6 +79,20 @@ async def test_the_key_is_taken_wherever_it_stands(how: str) -> None:
     query = "?model=gpt-realtime" + (f"&api-key={KEY}" if how == "query" else "")
     async with make(key=KEY).serve() as endpoint, client(endpoint, query, **options) as guest:
         await guest.until("session.created")
+
+
+async def test_events_leave_at_once_and_wait_for_no_acknowledgement(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, options = FrontDoor.connection_made, []
+
+    def look(self: FrontDoor, transport: asyncio.Transport) -> None:
+        made(self, transport)
+        options.append(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    monkeypatch.setattr(FrontDoor, "connection_made", look)
+    async with make().serve() as endpoint, client(endpoint) as guest:
+        await guest.until("session.created")
+    assert options
+    assert all(options)
 
 
 async def test_without_a_key_of_its_own_it_takes_any_or_none(endpoint: LocalEndpoint) -> None:
