@@ -6,6 +6,7 @@ from helpers_brains import Talk, pieces, request, spoken, system, tool, user, wo
 from rtnb.local.brains import PracticeBrain, default_brain
 from rtnb.local.brains.practice import decide
 from rtnb.local.seams import Say
+from rtnb.local.session_state import DEFAULT_INSTRUCTIONS
 
 
 def answer(question: str, **settings: object) -> str:
@@ -205,6 +206,11 @@ def test_another_joke_is_another_joke() -> None:
 )
 def test_instructions_about_the_form_are_honoured(instructions: str, question: str, said: str) -> None:
     assert answer(question, instructions=instructions) == said
+
+
+@pytest.mark.parametrize("question", ["Tell me a joke", "Tell me a story", "Hello"])
+def test_the_instructions_that_a_session_starts_with_cut_nothing(question: str) -> None:
+    assert answer(question, instructions=DEFAULT_INSTRUCTIONS) == answer(question)
 
 
 def test_what_cannot_be_said_in_a_language_is_refused_in_it() -> None:

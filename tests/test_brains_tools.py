@@ -7,6 +7,7 @@ import pytest
 from helpers_brains import Talk, arguments_of, called, output, pieces, request, system, tool, user
 
 from rtnb.local.brains import PracticeBrain
+from rtnb.local.brains.practice import decide
 from rtnb.local.seams import Call
 
 WEATHER = tool("get_weather", "Get the current weather of a place.", location="string")
@@ -465,3 +466,14 @@ def test_a_result_that_comes_later_is_told() -> None:
     assert "under way" in talk.give({"status": "under way"})
     talk.items.append(system('Result of slow_report: {"pages": 3}'))
     assert "3" in talk.respond()
+
+
+def test_being_brief_does_not_cost_the_second_result() -> None:
+    items = [
+        user("What is 2 plus 3, and what is 10 plus 20?"),
+        called("calculate_sum", '{"a": 2, "b": 3}', "c1"),
+        called("calculate_sum", '{"a": 10, "b": 20}', "c2"),
+        output("5", "c1"),
+        output("30", "c2"),
+    ]
+    assert decide(request(items, tools=ALL, instructions="Be brief.")).text == "2 plus 3 is 5. 10 plus 20 is 30."

@@ -46,7 +46,8 @@ class Manners:
         if self.language and intent not in {"ask", "repeat", "phrase"}:
             text = in_language(self.language, intent, text)
         if intent not in {"ask", "repeat"}:
-            text = _shortened(text, self.sentences, self.words)
+            # What a tool gave is told whole: with two results the second one must not fall to "be brief".
+            text = _shortened(text, None if intent == "result" else self.sentences, self.words)
         if self.pirate:
             text = _pirate(text)
         if self.start and not text.startswith(self.start):
