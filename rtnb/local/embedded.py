@@ -5,7 +5,6 @@ Imports `rtnb.local.server`.
 
 from __future__ import annotations
 
-import atexit
 import threading
 
 from rtnb.local.server import LocalEndpoint
@@ -25,9 +24,12 @@ def address() -> str:
         return _endpoint.url
 
 
-@atexit.register
 def stop() -> None:
-    """Stop it; the next `address` starts a new one."""
+    """Stop it; the next `address` starts a new one.
+
+    Nothing needs to be called at the end of the program: its thread is a daemon, and the speech engines' processes end
+    with the pipe to them.
+    """
     global _endpoint
     with _lock:
         endpoint, _endpoint = _endpoint, None
