@@ -22,7 +22,6 @@ from typing import Any
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-STARTUP = "%config InlineBackend.figure_format = 'png'"
 
 
 def free_port() -> int:
@@ -157,6 +156,20 @@ READ_CELL = """async ([id, wait]) => {
 }"""
 
 
+EXECUTE = """async (code) => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const future = kernel.requestExecute({ code, store_history: false, stop_on_error: false });
+  let [text, error] = ['', null];
+  future.onIOPub = ({ header, content }) => {
+    if (header.msg_type === 'stream') text += content.text;
+    if (header.msg_type === 'execute_result') text += content.data['text/plain'];
+    if (header.msg_type === 'error') error = content.traceback.join('\\n');
+  };
+  await future.done;
+  return { text, error };
+}"""
+
+
 @dataclass
 class Notebook:
     """One notebook, open in a page."""
@@ -186,6 +199,13 @@ class Notebook:
         return "".join("".join(part) for part in parts)
 
     def run(self, code: str) -> str:
+        """Run code as the page does for a cell, but without drawing one: much faster."""
+        told = self.page.evaluate(EXECUTE, code)
+        assert told["error"] is None, told["error"]
+        return str(told["text"])
+
+    def run_cell(self, code: str) -> str:
+        """Run code in a new cell and wait for it."""
         return self.text(self.start(code))
 
     def value(self, expression: str) -> Any:
@@ -193,7 +213,7 @@ class Notebook:
         return json.loads(self.run(f"import json; print(json.dumps({expression}))"))
 
     def wait_for(self, expression: str, timeout: float = 15) -> None:
-        """Wait in the kernel, in one cell that gives way, until the expression is true."""
+        """Wait in the kernel, giving way to its loop, until the expression is true."""
         code = f"""
 import asyncio as _a, time as _t
 _end = _t.monotonic() + {timeout}
@@ -245,3 +265,60 @@ def attach(notebook: Notebook, timeout: float = 90) -> None:
         "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
         timeout=1000 * timeout,
     )
+
+
+# A second pair of ears: records what any node hands to the loudspeaker, and remembers every microphone stream.
+TAP = """(() => {
+  const source = `class Tap extends AudioWorkletProcessor {
+    process([input]) {
+      if (input.length) this.port.postMessage({ frame: currentFrame, samples: input[0].slice() });
+      return true;
+    }
+  }
+  registerProcessor('test-tap', Tap);`;
+  window.__taps = [];
+  window.__streams = [];
+  const connect = AudioNode.prototype.connect;
+  AudioNode.prototype.connect = function (to, ...rest) {
+    const result = connect.call(this, to, ...rest);
+    if (to instanceof AudioDestinationNode && this instanceof AudioWorkletNode && this.numberOfInputs === 0) {
+      const tap = { rate: this.context.sampleRate, context: this.context, blocks: [], offset: Infinity };
+      window.__taps.push(tap);
+      const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
+      this.context.audioWorklet.addModule(url).then(() => {
+        const node = new AudioWorkletNode(this.context, 'test-tap', { numberOfOutputs: 0, channelCount: 1 });
+        node.port.onmessage = ({ data }) => {
+          tap.blocks.push(data);
+          // the smallest distance between wall clock and sample clock: when a sample was drawn
+          tap.offset = Math.min(tap.offset, Date.now() - (1000 * data.frame) / tap.rate);
+        };
+        connect.call(this, node);
+        tap.ready = true;
+      });
+    }
+    return result;
+  };
+  const media = navigator.mediaDevices;
+  if (media) {
+    const getUserMedia = media.getUserMedia.bind(media);
+    media.getUserMedia = async (constraints) => {
+      const stream = await getUserMedia(constraints);
+      window.__streams.push(stream);
+      return stream;
+    };
+  }
+})();"""
+
+READ_TAP = """() => {
+  const tap = window.__taps.at(-1);
+  const total = tap.blocks.reduce((n, block) => n + block.samples.length, 0);
+  const all = new Float32Array(total);
+  let at = 0;
+  for (const block of tap.blocks) { all.set(block.samples, at); at += block.samples.length; }
+  const bytes = new Uint8Array(all.buffer);
+  let text = '';
+  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+  const first = tap.blocks[0]?.frame ?? 0;
+  tap.blocks = [];
+  return { rate: tap.rate, first, offset: tap.offset, latency: tap.context.outputLatency, data: btoa(text) };
+}"""

@@ -264,6 +264,7 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
         self._take = -1
         self._next_seq = 0
         self._level_at = 0.0
+        self._refusals = 0
         self._collectors: list[Callable[[bytes], None]] = []
         self._link = Link(self, self._post)
         self.speaker = PageSpeaker(self._link, self._show_failure)
@@ -320,7 +321,7 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
         if not was_recording:
             self.microphone.start()
         deadline = time.monotonic() + seconds + timeout
-        refused_before = self.error if self.microphone_state == "refused" else ""
+        refused_before = self._refusals
         try:
             while not done.wait(0.1):  # in slices: Ctrl-C ends it on every system
                 if self.lane == "comm" and threading.current_thread() is threading.main_thread():
@@ -328,10 +329,8 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
                         "record() cannot wait in a cell here: audio comes over widget messages, which the kernel "
                         "handles after the cell. Call microphone.start() in one cell, look in the next. " + COMM_WARNING
                     )
-                if self.microphone_state == "refused" and self.error and self.error != refused_before:
+                if self._refusals > refused_before:
                     raise RtnbError(self.error)
-                if self.microphone_state in ("opening", "on"):
-                    refused_before = ""
                 if time.monotonic() > deadline:
                     raise WaitTimeout(f"No recording after {seconds + timeout:.0f} s: {self._why_silent()}")
         finally:
@@ -398,8 +397,11 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
         self._callback("on_audio", payload, seq)
 
     def _on_state(self, header: Header) -> None:
+        before = self.microphone_state
         for name, key in (("microphone_state", "microphone"), ("sound", "sound"), ("error", "error")):
             setattr(self, name, str(header.get(key, "")))
+        if self.microphone_state == "refused" and before != "refused":
+            self._refusals += 1
         self.devices = [dict(device) for device in header.get("devices", ())]
         if self.muted != bool(header.get("muted")):
             self.muted = bool(header.get("muted"))
