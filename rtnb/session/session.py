@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from rtnb.core.conversation import Item
 from rtnb.core.errors import ProtocolError
+from rtnb.core.latency import Spread, spread
 from rtnb.core.log import Entry, EventLog
 from rtnb.core.protocol import Event
 from rtnb.core.services import is_provided, service
@@ -473,6 +474,11 @@ class Session:
     def turns(self) -> list[Turn]:
         """One entry for each response: what called for it, and how long what took."""
         return self._core.turns()
+
+    @property
+    def latency(self) -> dict[str, Spread]:
+        """Median and 95th percentile of each distance over all turns, in milliseconds; see `rtnb.core.latency`."""
+        return spread(self._core.turns())
 
     @property
     def state(self) -> SessionState:
