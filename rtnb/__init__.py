@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rtnb.core.tools import Tool as Tool
     from rtnb.core.tools import tool as tool
     from rtnb.local.server import LocalEndpoint as LocalEndpoint
+    from rtnb.net.endpoints import endpoint as endpoint
     from rtnb.notebook.extension import load_ipython_extension as load_ipython_extension
     from rtnb.session.reply import Reply as Reply
     from rtnb.session.session import Session as Session
@@ -52,6 +53,7 @@ _HOMES = {
     "Tool": "rtnb.core.tools",
     "ToolError": "rtnb.core.errors",
     "WaitTimeout": "rtnb.core.errors",
+    "endpoint": "rtnb.net.endpoints",
     "lint": "rtnb.core.lint",
     "load_ipython_extension": "rtnb.notebook.extension",
     "tool": "rtnb.core.tools",

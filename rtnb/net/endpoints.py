@@ -20,7 +20,7 @@ from rtnb.core.errors import ConnectionFailed
 from rtnb.core.protocol import DEFAULT_MODEL
 from rtnb.core.services import service
 
-__all__ = ["EMBEDDED", "OPENAI_URL", "Endpoint", "resolve"]
+__all__ = ["EMBEDDED", "OPENAI_URL", "Endpoint", "Headers", "endpoint", "resolve"]
 
 OPENAI_URL: Final = "wss://api.openai.com/v1/realtime"
 
@@ -28,6 +28,15 @@ EMBEDDED: Final = "local:"
 """Stands for the address of the embedded endpoint until it is started."""
 
 Kind: TypeAlias = Literal["local", "openai", "url"]
+
+
+class Headers(dict[str, str]):
+    """Headers that hold a key: their ``repr`` tells the names only, so that the end of a cell cannot show it."""
+
+    def __repr__(self) -> str:
+        return "{" + ", ".join(f"{name!r}: [hidden]" for name in self) + "}"
+
+    __str__ = __repr__
 
 
 @dataclass(frozen=True)
@@ -72,9 +81,9 @@ class Endpoint:
         return urlunsplit(parts._replace(query=urlencode(query)))
 
     @property
-    def headers(self) -> dict[str, str]:
-        """Headers for the handshake; holds the key, so never show it."""
-        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
+    def headers(self) -> Headers:
+        """Headers for the handshake; they hold the key, which their ``repr`` does not show."""
+        return Headers({"Authorization": f"Bearer {self.key}"} if self.key else {})
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -140,6 +149,30 @@ def resolve(
     if parts.hostname == "api.openai.com":
         return _openai(chosen, model, key or settings.get("OPENAI_API_KEY"))
     return Endpoint("url", chosen, model or DEFAULT_MODEL, key or settings.get("RTNB_API_KEY"))
+
+
+def endpoint(endpoint: Any = None, *, model: str | None = None, key: str | None = None) -> Endpoint:
+    """Find the endpoint that a `rtnb.Session` would use, to connect to it by hand; starts the embedded one.
+
+    Parameters
+    ----------
+    endpoint, model, key
+        As for `rtnb.Session`.
+
+    Raises
+    ------
+    ConnectionFailed
+        When OpenAI is asked for and there is no key, or the address is none.
+
+    Examples
+    --------
+    With the package websockets, in a cell::
+
+        endpoint = rtnb.endpoint()
+        async with websockets.connect(endpoint.address, additional_headers=endpoint.headers) as socket:
+            print(await socket.recv())
+    """
+    return resolve(endpoint, model=model, key=key).started()
 
 
 _FORMS: Final = (
