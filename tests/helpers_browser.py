@@ -213,16 +213,12 @@ class Notebook:
         return json.loads(self.run(f"import json; print(json.dumps({expression}))"))
 
     def wait_for(self, expression: str, timeout: float = 15) -> None:
-        """Wait in the kernel, giving way to its loop, until the expression is true."""
-        code = f"""
-import asyncio as _a, time as _t
-_end = _t.monotonic() + {timeout}
-while not ({expression}):
-    if _t.monotonic() > _end:
-        raise TimeoutError({expression!r})
-    await _a.sleep(0.02)
-"""
-        self.run(code)
+        """Wait until the expression is true in the kernel, which is free between the looks."""
+        deadline = time.monotonic() + timeout
+        while self.run(f"print(bool({expression}))").strip() != "True":
+            if time.monotonic() > deadline:
+                raise TimeoutError(expression)
+            self.page.wait_for_timeout(50)
 
 
 def open_notebook(context: Any, lab: Lab, name: str, timeout: float = 90) -> Notebook:
