@@ -31,7 +31,9 @@ def cost_of(usage: Usage, model: str | None, *, is_free: bool) -> Cost | None:
     return cost(usage, model)
 
 
-def events_of(log: EventLog, start: int, response_ids: set[str], item_ids: set[str], event_ids: set[str]) -> EventLog:
+def events_of(
+    log: EventLog, start: int, response_ids: set[str], item_ids: set[str], *, event_ids: set[str]
+) -> EventLog:
     """The events from index `start` on that name one of these responses, items or client events."""
 
     def belongs(entry: Entry) -> bool:

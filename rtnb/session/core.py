@@ -15,11 +15,12 @@ import enum
 import logging
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from rtnb.core.conversation import Conversation
-from rtnb.core.errors import ConnectionClosed, NotConnected, ProtocolError, RtnbError
+from rtnb.core.errors import ConnectionClosed, NotConnected, ProtocolError, RtnbError, redact
 from rtnb.core.latency import Latency
 from rtnb.core.latency import turns as turns_of
 from rtnb.core.lint import lint
@@ -44,7 +45,7 @@ from rtnb.session.opening import open_link
 from rtnb.session.reply import Reply
 from rtnb.session.router import Router
 from rtnb.session.runner import Runner
-from rtnb.session.sequencer import REPLY_KEY, Sequencer, Turn
+from rtnb.session.sequencer import Sequencer, Turn
 from rtnb.session.settings import merged, session_object
 from rtnb.session.sound import Microphone, Sound, Speaker
 from rtnb.session.tool_runner import ToolRunner
@@ -103,6 +104,8 @@ class Core(Calls):
         self.link: Link | None = None
         self._transport = transport  # instead of a socket, once
         self._opening: asyncio.Task[None] | None = None
+        self._joined = 0  # how many wait for the opening
+        self._early: deque[Turn] = deque()  # asked before the connection was ready
         self._cursor = -1  # where `wait` looks from
         self._appended = 0  # bytes in the input buffer that were not committed yet
         self.sequencer = Sequencer(
@@ -135,7 +138,18 @@ class Core(Calls):
         if self._opening is None:
             self._opening = asyncio.get_running_loop().create_task(self._open(timeout))
             self._opening.add_done_callback(self._opened)
-        await asyncio.shield(self._opening)
+        opening = self._opening
+        self._joined += 1
+        try:
+            await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            if opening.cancelled():
+                raise ConnectionClosed("the session was closed before it was open", code=1000) from None
+            if self._joined == 1:
+                opening.cancel()  # an interrupted connect() leaves nothing behind that goes on trying
+            raise
+        finally:
+            self._joined -= 1
 
     def _opened(self, task: asyncio.Task[None]) -> None:
         self._opening = None
@@ -143,8 +157,11 @@ class Core(Calls):
             task.exception()  # those who waited have it; it must not be reported as never retrieved
 
     async def _open(self, timeout: float) -> None:
+        before = self.state
         self._set_state(SessionState.CONNECTING)
         self.conversation = Conversation()
+        self._appended = 0
+        _open_cores.add(self)
         try:
             endpoint = self.endpoint
             if self._transport is None:
@@ -161,33 +178,45 @@ class Core(Calls):
                 closed=self._lost,
                 transport=transport,
             )
+            if self.link.ending is not None:  # it ended between its last answer and now
+                raise self.link.ending
+        except asyncio.CancelledError:
+            self.link = None
+            self._set_state(before)
+            raise
         except BaseException as exc:
+            self.link = None
             self.failure = exc if isinstance(exc, RtnbError) else None
             self._set_state(SessionState.FAILED)
             raise
         self.failure = None
+        self.sequencer.opened()
+        self.tooling.open()
         self._set_state(SessionState.READY)
         self.capture.connected()
 
     def close(self) -> None:
         """Close from any thread but the session's own; see `do_close`."""
         if not self.runner.is_current:
-            self.runner.call(self.do_close())
+            if self.runner.is_running:
+                self.runner.call(self.do_close())
             self.stop()
         else:
             raise RtnbError("close() was called on the session's own thread; use await session.aio.close()")
 
     async def do_close(self) -> None:
         """Close the connection; open replies end."""
-        link, self.link = self.link, None
+        was_opening = self._opening is not None
         if self._opening is not None:
             self._opening.cancel()
+            await asyncio.wait([self._opening])
+        link, self.link = self.link, None
         self.tooling.close()
         if link is not None:
             await link.close()
         self.sound.lost()
         self.sequencer.lost(ConnectionClosed("the session was closed before the answer was complete", code=1000))
-        if self.state is not SessionState.IDLE:
+        if was_opening or self.state is not SessionState.IDLE:
             self._set_state(SessionState.CLOSED)
 
     def stop(self) -> None:
@@ -204,6 +233,7 @@ class Core(Calls):
         self._appended = 0
         if self.state is SessionState.READY:
             self._set_state(SessionState.CLOSED if error.code in (1000, 1001) else SessionState.FAILED)
+        self.tooling.close()
         self.sound.lost()
         self.sequencer.lost(error)
 
@@ -242,32 +272,41 @@ class Core(Calls):
         self._cursor = len(self.log) - 1
         turn.reply.started_at = len(self.log)
         self.replies.append(turn.reply)
-        if interrupt:
-            self.runner.post(self.interrupt)
         if self.runner.is_current:
+            if interrupt:
+                self.interrupt()
             self._begin(turn)
         else:
+            if interrupt:
+                self.runner.post(self.interrupt)
             self.runner.post(self._begin, turn)
         return turn.reply
 
     def _begin(self, turn: Turn) -> None:
-        if self.state is SessionState.READY:
+        if self.state is SessionState.READY and not self._early:
             self.sequencer.submit(turn)
-        else:
-            task = asyncio.get_running_loop().create_task(self._begin_late(turn))
-            _keep(task)
+            return
+        self._early.append(turn)
+        if len(self._early) == 1:
+            _keep(asyncio.get_running_loop().create_task(self._begin_early()))
 
-    async def _begin_late(self, turn: Turn) -> None:
+    async def _begin_early(self) -> None:
+        """Connect, then hand over what was asked meanwhile, in its order."""
+        error: RtnbError | None = None
         try:
             await self.do_connect()
         except RtnbError as exc:
-            turn.reply.finish("failed", exc)
+            error = exc
         except asyncio.CancelledError:
-            turn.reply.finish("failed", ConnectionClosed("the session was closed before it was open", code=1000))
+            error = ConnectionClosed("the session was closed before it was open", code=1000)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the reader of the reply must learn it
-            turn.reply.finish("failed", RtnbError(f"{type(exc).__name__}: {exc}"))
-        else:
-            self.sequencer.submit(turn)
+            error = RtnbError(f"{type(exc).__name__}: {redact(str(exc), *self.endpoint.secrets)}")
+        while self._early:
+            turn = self._early.popleft()
+            if error is not None:
+                turn.reply.finish("failed", error)
+            elif not turn.reply.is_done:
+                self.sequencer.submit(turn)
 
     def _new_reply(self, timeout: float = _ANSWER_S) -> Reply:
         return Reply(self, number=len(self.replies) + 1, timeout=timeout)
@@ -504,12 +543,9 @@ class Core(Calls):
         """The events of a reply."""
         responses = {response.id for response in reply.responses}
         items = {item.id for response in reply.responses for item in response.output}
-        asked = {
-            str(response.metadata.get(REPLY_KEY))
-            for response in reply.responses
-            if isinstance(response.metadata, Mapping)
-        }
-        return accounts.events_of(self.log, reply.started_at, responses, items, asked)
+        return accounts.events_of(
+            self.log, reply.started_at, responses, items | reply.sent_items, event_ids=reply.sent_events
+        )
 
     def reply_usage(self, reply: Reply) -> Usage:
         """Tokens of a reply."""

@@ -127,6 +127,10 @@ class Reply:
         """Counts the answers of a session, from 1."""
         self.started_at = 0
         """Index in the session's log where it was asked."""
+        self.sent_events: set[str] = set()
+        """Ids of the client events that were sent for it."""
+        self.sent_items: set[str] = set()
+        """Ids of the items that were sent for it: the question, and outputs of tools."""
         self.responses: list[Response] = []
         """Its responses: one, and one more for each tool round."""
         self.tool_calls_so_far: list[ToolCall] = []

@@ -46,6 +46,11 @@ class Runner:
         """Whether the calling code runs on this thread."""
         return self._thread is threading.current_thread()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a thread."""
+        return self._thread is not None
+
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Start a coroutine on the loop; its future may be awaited with `join` or waited for with `wait_for`."""
         return asyncio.run_coroutine_threadsafe(work, self._running())

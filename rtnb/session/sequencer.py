@@ -135,6 +135,7 @@ class Sequencer:
         self._calls: dict[str, Reply] = {}  # whose tool runs, by call id
         self._seen_calls: set[str] = set()
         self._foreign_due = False  # a response may begin that was not asked for here
+        self._loss: RtnbError | None = None  # why there is no connection; None while there is one
 
     @property
     def state(self) -> State:
@@ -155,6 +156,9 @@ class Sequencer:
         A turn that comes while something is being answered waits for that whole reply, tools included; one that
         comes while only tools run is not held up by them, nor are those before it.
         """
+        if self._loss is not None:
+            turn.reply.finish("failed", self._loss)
+            return
         if turn.settings.get("conversation") == "none":
             self._apart[turn.event_id] = turn
             self._ask(turn)
@@ -252,7 +256,7 @@ class Sequencer:
         reply = self._calls.pop(call_id, None)
         if reply is None:
             return
-        self._send(item_create(function_call_output(call_id, output)))
+        self._send_for(reply, item_create(function_call_output(call_id, output)))
         rounds = self._rounds.get(reply)
         if rounds is not None:
             rounds.running.discard(call_id)
@@ -287,8 +291,13 @@ class Sequencer:
             self.cancel(reply)
         return bool(targets)
 
+    def opened(self) -> None:
+        """There is a connection again."""
+        self._loss = None
+
     def lost(self, error: RtnbError) -> None:
-        """The connection is gone: nothing that is open will be answered."""
+        """The connection is gone: nothing that is open, or comes before `opened`, will be answered."""
+        self._loss = error
         open_replies = [*(turn.reply for turn in self._turns()), *self.replies.values(), *self._rounds]
         self.queue.clear()
         self.asked = self.active = None
@@ -321,8 +330,11 @@ class Sequencer:
         """Whose response it is: by the metadata, else by elimination where a server does not echo it."""
         metadata = response.get("metadata")
         if isinstance(metadata, Mapping) and metadata:
-            key = str(metadata.get(REPLY_KEY))
-            return self.asked if self.asked and self.asked.event_id == key else self._apart.get(key)
+            key = metadata.get(REPLY_KEY)
+            for turn in (*([self.asked] if self.asked else []), *self._apart.values()):
+                if key == turn.event_id or (key is None and metadata == turn.settings.get("metadata")):
+                    return turn
+            return None
         return None if self._foreign_due else self.asked
 
     def _conclude(self, reply: Reply, response: Mapping[str, Any]) -> None:
@@ -396,12 +408,21 @@ class Sequencer:
 
     def _ask(self, turn: Turn) -> None:
         for event in turn.items:
-            self._send(event)
+            self._send_for(turn.reply, event)
         metadata = dict(turn.settings.get("metadata") or {})
         if len(metadata) < LIMITS.METADATA_PAIRS:
             metadata[REPLY_KEY] = turn.event_id
         settings = {**turn.settings, "metadata": metadata}
-        self._send({"type": "response.create", "event_id": turn.event_id, "response": settings})
+        self._send_for(turn.reply, {"type": "response.create", "event_id": turn.event_id, "response": settings})
+
+    def _send_for(self, reply: Reply, event: Event) -> None:
+        """Send an event with ids by which it is known later that it was sent for this reply."""
+        event_id = event.setdefault("event_id", new_id("event"))
+        reply.sent_events.add(event_id)
+        item = event.get("item")
+        if isinstance(item, dict):
+            reply.sent_items.add(item.setdefault("id", new_id("item")))
+        self._send(event)
 
     def _tell(self) -> None:
         state = self.state

@@ -169,6 +169,11 @@ class ToolRunner:
             return self._failure(tool.name, call_id, "denied", refusal, arguments=values)
         return await self._run(tool, values, call_id)
 
+    def open(self) -> None:
+        """Take calls again after a `close`."""
+        self._threads.close()
+        self._threads = ToolThreads()
+
     def close(self) -> None:
         """Cancel what was abandoned and let the threads go; hung ones are left behind. May be called twice.
 

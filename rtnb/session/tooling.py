@@ -75,6 +75,10 @@ class Tooling:
             if call_id in self._tasks:
                 self._tasks[call_id].cancel()
 
+    def open(self) -> None:
+        """Take calls, on a new connection."""
+        self.runner.open()
+
     def close(self) -> None:
         """Stop all calls and let the threads go."""
         self.cancel(list(self._tasks))
@@ -82,6 +86,7 @@ class Tooling:
 
     async def _run(self, sequencer: Sequencer, reply: Reply, call: ToolCall, tool: Tool | None) -> None:
         arguments = call.arguments_text
+        was_cancelled = False
         if tool is not None and tool.background:
             call.output = background_output(tool.name)
             reply.changed()
@@ -89,6 +94,7 @@ class Tooling:
         try:
             outcome = await self.runner.run(tool or call.name, arguments, call_id=call.call_id, known=self.tools.names)
         except asyncio.CancelledError:
+            was_cancelled = True
             outcome = ToolOutcome('{"error": "The call was cancelled by the user."}', False, "cancelled")
         if outcome.exception is not None:
             logger.debug("tool %s failed\n%s", call.name, outcome.traceback)
@@ -98,6 +104,8 @@ class Tooling:
         if tool is not None and tool.background:
             call.result = outcome.output
             reply.changed()
+            if was_cancelled:
+                return
             told = system_message(background_result(tool.name, outcome.output))
             sequencer.submit(Turn(self._new_reply(), items=[item_create(told)]))
         else:
