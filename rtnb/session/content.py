@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rtnb.core.audio import Audio
+from rtnb.core.audiofiles import container_of
 from rtnb.core.errors import ProtocolError
 from rtnb.core.protocol import RATE, Event, input_audio, input_image, input_text
 
@@ -50,7 +51,7 @@ def pcm_of(sound: Any) -> bytes:
     Raises
     ------
     ProtocolError
-        For an odd number of bytes, or no sound at all.
+        For an odd number of bytes, a whole sound file as bytes, or no sound at all.
     """
     if isinstance(sound, Audio):
         return sound.resample(RATE).pcm
@@ -58,6 +59,11 @@ def pcm_of(sound: Any) -> bytes:
         data = bytes(sound)
         if len(data) % 2:
             raise ProtocolError(f"{len(data)} bytes are no whole number of 16-bit samples; was a chunk cut in two?")
+        if kind := container_of(data):
+            raise ProtocolError(
+                f"these bytes are a whole {kind} file, and its header would be heard as noise: "
+                "give rtnb.Audio.from_file(path), or rtnb.Audio.from_wav(data) for a file in memory"
+            )
         return data
     if hasattr(sound, "__array__"):
         return Audio.from_array(sound, rate=RATE).pcm
