@@ -67,6 +67,8 @@ _provide("reply.show", "rtnb.notebook.live:show_reply")
 _provide("session.say", "rtnb.notebook.live:say")
 _provide("session.approve", "rtnb.notebook.approval:approve")
 _provide("audio.speak", "rtnb.local.speaking:speak")
+_provide("audio.record", "rtnb.notebook.recording:record")
+_provide("audio.from_recorder", "rtnb.notebook.recording:from_recorder")
 _provide("audio.plot", "rtnb.notebook.figures:plot_audio")
 _provide("audio.show", "rtnb.notebook.clip:mimebundle")
 
