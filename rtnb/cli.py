@@ -1,0 +1,142 @@
+"""The command line: ``rtnb lab``, ``rtnb ask`` and ``rtnb serve``.
+
+Here is what can be typed; what it does stands in `rtnb.commands`, and is imported when it is asked for. An error that
+rtnb raises on purpose is one sentence on stderr, never a traceback.
+
+Exit codes: 0 done; 1 it failed, stderr says why; 2 it was typed wrongly; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+__all__ = ["main"]
+
+_INTERRUPTED: Final = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Carry out a command line; gives the exit code.
+
+    Parameters
+    ----------
+    argv
+        The words after ``rtnb``; those of this process when not given.
+    """
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.command is None:
+        parser.print_help()
+        return 2
+    for name in ("stdout", "stderr"):
+        with contextlib.suppress(AttributeError, ValueError):  # a terminal that cannot show a sign shows another
+            getattr(sys, name).reconfigure(errors="replace")
+    try:
+        code: int = importlib.import_module(f"rtnb.commands.{options.command}").run(options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has gone, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as exc:
+        if not _is_meant(exc):
+            raise
+        print(f"rtnb {options.command}: {_sentence(exc)}", file=sys.stderr)
+        return 1
+    return code
+
+
+def _is_meant(exc: Exception) -> bool:
+    from rtnb.core.errors import RtnbError  # late, as all of rtnb is here: --version and --help answer at once
+
+    return isinstance(exc, RtnbError | OSError)
+
+
+def _sentence(exc: Exception) -> str:
+    return " ".join(str(exc).split())
+
+
+def _parser() -> argparse.ArgumentParser:
+    from rtnb import __version__
+
+    parser = argparse.ArgumentParser(prog="rtnb", description="A laboratory for realtime voice models.")
+    parser.add_argument("--version", action="version", version=f"rtnb {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    _add_lab(commands)
+    _add_ask(commands)
+    _add_serve(commands)
+    return parser
+
+
+def _add_lab(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    lab = commands.add_parser(
+        "lab",
+        help="open the tutorials in JupyterLab",
+        description="Open JupyterLab on the tutorials. It listens on this machine only, and asks for a token.",
+    )
+    lab.add_argument("--no-browser", action="store_true", help="only print the address; for servers")
+    lab.add_argument("--port", type=_port, metavar="N", help="port of JupyterLab; 8888, or a free one, when not given")
+    lab.add_argument("--notebooks", type=Path, metavar="DIR", help="open this folder instead of the tutorials")
+
+
+def _add_ask(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    ask = commands.add_parser(
+        "ask",
+        help="ask one question",
+        description="Ask one question. The answer is printed as it comes, then one line: how long it took, its tokens "
+        "and what it cost.",
+    )
+    ask.add_argument("question", help="what to ask")
+    ask.add_argument(
+        "--endpoint",
+        metavar="WHERE",
+        help='"local", "openai" or a ws:// or wss:// address; OpenAI when there is a key, else local, when not given',
+    )
+    ask.add_argument("--model", metavar="NAME")
+    ask.add_argument("--instructions", metavar="TEXT", help="what the model is told about its task and manner")
+    ask.add_argument("--output", choices=("text", "audio"), help="text, or the transcript of a spoken answer")
+    ask.add_argument("--voice", metavar="NAME", help="voice of a spoken answer; means --output audio")
+    ask.add_argument(
+        "--timeout", type=_seconds, default=120.0, metavar="S", help="seconds to wait for the whole answer (120)"
+    )
+
+
+def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    serve = commands.add_parser(
+        "serve",
+        help="run a local realtime endpoint",
+        description="Run a local realtime endpoint for any client; prints its address when it is ready.",
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1: this machine only)")
+    serve.add_argument("--port", type=_port, default=8765, metavar="N", help="port (8765); 0 picks a free one")
+    serve.add_argument("--key", metavar="KEY", help="the only key that is taken; any, or none, when not given")
+    serve.add_argument("--beta", action="store_true", help="also speak the 2024 beta to clients that ask for it")
+    serve.add_argument(
+        "--brain", choices=("practice", "chat"), help="what answers: rules (practice) or a chat endpoint"
+    )
+    serve.add_argument(
+        "--chat-url", metavar="URL", help="an OpenAI-compatible chat endpoint that answers; its key is RTNB_CHAT_KEY"
+    )
+    serve.add_argument("--chat-model", metavar="NAME", help="name of the model there")
+
+
+def _port(text: str) -> int:
+    if text.isdigit() and int(text) <= 65_535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to 65535")
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no time: give seconds, more than 0")
