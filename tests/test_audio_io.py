@@ -14,7 +14,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from rtnb.core.errors import RtnbError, WaitTimeout
 from rtnb.notebook.audio_io import AudioIO
-from rtnb.notebook.lanes import Hub, pack, unpack
+from rtnb.notebook.lanes import Hub
+from rtnb.notebook.wires import pack, unpack
 
 
 class Heard:

@@ -6,6 +6,7 @@ Chromium's microphone plays a file, a second tap on the page's output hears what
 from __future__ import annotations
 
 import base64
+import logging
 import pathlib
 import shutil
 import wave
@@ -23,6 +24,8 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium"),
 ]
+
+_log = logging.getLogger(__name__)
 
 SPOKEN_S = 3
 RAW = "echo_cancellation=False, noise_suppression=False, auto_gain=False"
@@ -223,9 +226,7 @@ play('a', (9000 * ramp * sweep).astype('<i2').tobytes()); audio.speaker.end('a')
 
 
 @pytest.mark.parametrize("lane", ["websocket", "control"])
-def test_stop_silences_and_tells_what_was_heard_and_late_audio_is_dropped(
-    notebook: Notebook, lane: str, record_property: Any
-) -> None:
+def test_stop_silences_and_tells_what_was_heard_and_late_audio_is_dropped(notebook: Notebook, lane: str) -> None:
     make(notebook, lane, "context_rate=24000")
     warm_up(notebook)
     notebook.run("play('a', tone(20)); play('b', tone(1)); audio.speaker.end('b')")
@@ -247,7 +248,7 @@ audio.speaker.end('a')
     assert notebook.value("[len([r for r in heard if r[0] == i and r[2]]) for i in 'ab']") == [1, 1]
     silent = told["offset"] + 1000 * (told["first"] + sound[-1]) / 24_000
     measured = silent - notebook.value("stopped_at")
-    record_property("last sample drawn after stop(), ms", round(measured))
+    _log.info("%s: last sample drawn %.0f ms after stop(), %d samples after the report", lane, measured, drawn - heard)
     notebook.run("play('c', tone(0.2)); audio.speaker.end('c')")
     notebook.wait_for("last('c') == 4800")
 
@@ -271,7 +272,7 @@ def test_the_page_falls_silent_by_itself_while_the_kernel_is_busy(notebook: Note
 
 
 @pytest.mark.parametrize("lane", ["websocket", "control"])
-def test_a_busy_cell_does_not_hold_the_lane(notebook: Notebook, lane: str, record_property: Any) -> None:
+def test_a_busy_cell_does_not_hold_the_lane(notebook: Notebook, lane: str) -> None:
     make(notebook, lane)
     notebook.run("audio.microphone.start()")
     notebook.wait_for("len(frames) > 5")
@@ -295,7 +296,7 @@ audio.microphone.stop()
         assert heard == 24_000, "the answer was heard while the cell ran"
     gap = notebook.value("max(b - a for a, b in zip(stamps, stamps[1:])) * 1000")
     numbers = notebook.value("[seq for seq, _ in frames]")
-    record_property("longest gap between frames, ms", round(gap))
+    _log.info("%s: longest gap between frames %.0f ms", lane, gap)
     assert numbers == list(range(len(numbers)))
 
 
@@ -412,6 +413,20 @@ def test_mute_and_options_go_both_ways(notebook: Notebook) -> None:
     notebook.wait_for("any(any(pcm) for _, pcm in frames) and audio.level > -60")
     notebook.run("audio.microphone.stop()")
     notebook.wait_for("audio.devices")
+
+
+def test_a_media_stream_of_ipywebrtc_takes_the_microphones_place(notebook: Notebook) -> None:
+    pytest.importorskip("ipywebrtc")
+    if notebook.run("import importlib.util; print(importlib.util.find_spec('ipywebrtc') is None)").strip() == "True":
+        pytest.skip("the kernel has no ipywebrtc")
+    notebook.run("import ipywebrtc; camera = ipywebrtc.CameraStream(constraints={'audio': True, 'video': False})")
+    make(notebook, "websocket", "source=camera")
+    streams = notebook.page.evaluate("window.__streams.length")
+    notebook.run("audio.microphone.start()")
+    notebook.wait_for("len(frames) > 20 and any(any(pcm) for _, pcm in frames)")
+    notebook.run("audio.close(); camera.close()")
+    assert notebook.page.evaluate("window.__streams.length") == streams + 1, "opened by ipywebrtc, not by us"
+    notebook.page.evaluate("window.__streams.at(-1).getTracks().forEach((track) => track.stop())")
 
 
 def test_closing_leaves_no_open_microphone(notebook: Notebook) -> None:

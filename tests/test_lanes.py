@@ -15,7 +15,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from rtnb.notebook.lanes import CONTROL_TYPE, Header, Hub, Link, is_origin_allowed, pack, unpack
+from rtnb.notebook.lanes import CONTROL_TYPE, Hub, Link
+from rtnb.notebook.wires import Header, is_origin_allowed, pack, unpack
 
 PROBE = bytes([1, 2, 254, 255])
 
@@ -164,6 +165,8 @@ async def test_a_foreign_origin_is_refused_before_it_can_speak(link: Link) -> No
         ("null", ["127.0.0.1:4321"], False),
         ("https://evil.example", ["127.0.0.1:4321"], False),
         ("http://localhost.evil.example", ["127.0.0.1:4321"], False),
+        ("http://127.evil.example", ["127.0.0.1:4321"], False),
+        ("http://localhost:port", [], False),
         ("http://evil.example:4321", ["evil.example:4321"], False),  # a name that was made to point at us
         ("", [""], False),
     ],
@@ -278,6 +281,15 @@ async def test_a_late_hello_of_the_comm_does_not_win_over_a_newer_socket(
     assert (await posts.next())[0]["kind"] == "welcome"
     link.send({"kind": "end", "item": "a"})
     assert (await page.next("end"))[0]["item"] == "a"
+    await page.close()
+
+
+async def test_a_broken_message_does_not_end_a_socket(link: Link, caplog: pytest.LogCaptureFixture) -> None:
+    page = await Page.open(link)
+    await page.say({"kind": "ack"})
+    await page.say({"kind": "ping", "key": "k"})
+    assert (await page.next("pong"))[0]["key"] == "k"
+    assert "could not be handled" in caplog.text
     await page.close()
 
 

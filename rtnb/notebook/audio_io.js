@@ -6,7 +6,7 @@
  *
  *   1. pure parts, named exports, tested by `node --test`: Resampler, FrameMaker, PlayQueue, FrameQueue, pack, refusal ...
  *      Those that run in the audio thread are copied into the worklet as text, so they may use only each other.
- *   2. lanes: how messages cross between page and kernel; the table of messages stands in `lanes.py`.
+ *   2. lanes: how messages cross between page and kernel; the table of messages stands in `wires.py`.
  *   3. Engine (made in `initialize`, owns all sound) and view (made in `render`, only draws and asks the engine).
  */
 
@@ -581,6 +581,7 @@ export function refusal(error, page) {
  */
 export function socketAddresses(location, baseUrl, port) {
   const out = [];
+  if (!port) return out; // the kernel could not open its socket
   const local = /^(localhost|127(\.\d+){3}|\[?::1\]?)$/.test(location.hostname);
   if (local || location.protocol.startsWith("vscode")) out.push({ name: "websocket", url: `ws://127.0.0.1:${port}/` });
   if (location.protocol.startsWith("http")) {
@@ -828,9 +829,10 @@ class Link {
     this.ms = NaN;
     this.engine.onLane();
     this.flush();
-    for (let silent = 0, first = true; this.lane === lane; ) {
+    // The first look comes while the page is busy drawing the widget, so the second replaces it.
+    for (let silent = 0, looks = 0; this.lane === lane; ) {
       const times = [];
-      for (let i = 0; i < (first ? 5 : 1) && this.lane === lane; i++) {
+      for (let i = 0; i < (looks < 2 ? 5 : 1) && this.lane === lane; i++) {
         const key = `pong-${performance.now()}`;
         const answer = this.expect(key);
         const start = performance.now();
@@ -846,12 +848,11 @@ class Link {
       }
       if (times.length && this.lane === lane) {
         const ms = median(times);
-        this.ms = first ? ms : 0.7 * this.ms + 0.3 * ms;
+        this.ms = looks < 2 ? ms : 0.7 * this.ms + 0.3 * ms;
         lane.send({ kind: "lane", name: lane.name, ms: Math.round(10 * this.ms) / 10, tried: this.tried }, null);
         this.engine.changed();
-        first = false;
       }
-      await new Promise((resolve) => setTimeout(resolve, 5000));
+      await new Promise((resolve) => setTimeout(resolve, looks++ ? 5000 : 1500));
     }
   }
 
@@ -1289,7 +1290,7 @@ class Engine {
 }
 
 const STYLE = `
-.rtnb-io { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 8px; padding: 4px 2px; max-width: 46em;
+.rtnb-io { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 8px; padding: 4px 2px; max-width: 60em;
   font: var(--jp-ui-font-size1, 13px)/1.4 var(--jp-ui-font-family, system-ui, sans-serif); color: var(--jp-ui-font-color1, #222); }
 .rtnb-io button, .rtnb-io select { font: inherit; color: inherit; height: 28px; border-radius: 4px; padding: 0 10px;
   border: 1px solid var(--jp-border-color1, #bbb); background: var(--jp-layout-color1, #fff); }

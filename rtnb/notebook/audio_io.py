@@ -1,7 +1,7 @@
 """AudioIO: the microphone and the loudspeaker of the page, as one widget.
 
 The sound lives in the page (``audio_io.js``), in one AudioContext at the device's rate; the bytes cross on the lanes
-of `rtnb.notebook.lanes`, whose docstring holds the table of messages. Here is what the kernel sees of it:
+of `rtnb.notebook.lanes`; the table of messages stands in `rtnb.notebook.wires`. Here is what the kernel sees of it:
 `AudioIO.speaker` and `AudioIO.microphone`, which a session takes as they are, and traits that tell the state in words.
 
 Callbacks and trait changes come from the hub's thread: hand over, never block.
@@ -25,7 +25,8 @@ import traitlets
 
 from rtnb.core.errors import RtnbError, WaitTimeout
 from rtnb.core.protocol import RATE
-from rtnb.notebook.lanes import Header, Link
+from rtnb.notebook.lanes import Link
+from rtnb.notebook.wires import Header
 
 __all__ = ["COMM_WARNING", "AudioIO", "PageMicrophone", "PageSpeaker"]
 

@@ -19,35 +19,7 @@ What the kernel sends that must arrive (`play`, `end`, `stop`, `mic`) is numbere
 it, so a lane may break and another one continues. One page is active at a time: the one that came last, or asked to be
 it.
 
-Messages, on every lane: a JSON object, with bytes beside it where noted
------------------------------------------------------------------------
-====================  =============================================================================================
-page to kernel
-``hello``             token, page, round, lane, seen, take, state: opens a lane; bytes: a probe (message lanes)
-``ping``              key: answered by ``pong`` with the same key
-``lane``              name, ms, tried: which lane the page uses, its round trip, why better ones failed
-``buffers``           ok: whether binary buffers reach the page; else base64 is used
-``ack``               seq: all numbered messages up to it were carried out
-``audio``             take, seq, pre, last, dropped; bytes: PCM16 frame of at most 40 ms (pre: from before the start)
-``heard``             reports [[item, samples heard at 24 kHz, final]], stopped, underruns, late
-``state``             recording, microphone, sound, muted, error, devices, sounding, take
-``device``            id: the user picked a microphone
-``bye``               the page goes away
-kernel to page
-``rtnb``              id: the hub names itself (WebSocket only)
-``welcome``           lane, active, buffers; bytes: the probe (message lanes)
-``pong``              key
-``play``              seq, item; bytes: PCM16 at 24 kHz
-``end``               seq, item: no more audio will come for it
-``stop``              seq, items: silence at once; each of the items gets its last report
-``mic``               seq, on, release: start or stop sending microphone frames
-``replaced``          another page is active now
-====================  =============================================================================================
-
-On a WebSocket a message with bytes is: length of the header as uint16 little endian, the header, padded with a space to
-an even length, the bytes. On message lanes the object is the content, the bytes are the first buffer, or ``data64``.
-
-Imports nothing of rtnb.
+The table of messages stands in `rtnb.notebook.wires`. Imports nothing else of rtnb.
 """
 
 from __future__ import annotations
@@ -64,72 +36,25 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import urlsplit
+
+from rtnb.notebook.wires import PROBE, Header, MessageWire, SocketWire, Wire, is_origin_allowed, unpack
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import Server, ServerConnection
     from websockets.http11 import Request, Response
 
-__all__ = ["CONTROL_TYPE", "Header", "Hub", "Link", "Owner", "is_origin_allowed", "pack", "unpack"]
-
-Header = dict[str, Any]
-"""The JSON part of a message."""
+__all__ = ["CONTROL_TYPE", "Hub", "Link", "Owner"]
 
 CONTROL_TYPE: Final = "rtnb_audio"
 """Our message type on the kernel's control channel."""
 
-PROBE: Final = bytes([1, 2, 254, 255])
 MERGE_BYTES: Final = 48_000  # audio that goes in one message at most: 1 s
-CHUNK_BYTES: Final = 4_800  # 100 ms: below, a Jupyter server that sees many small messages starts to drop them
 BACKLOG_BYTES: Final = 48_000 * 60 * 30  # half an hour that no page fetched
 MAX_PENDING: Final = 256  # messages from other threads that the hub has not looked at: 10 s of frames
 PAGE_GRACE_S: Final = 5.0  # a page without a lane for so long is gone
 CONTROL_SILENCE_S: Final = 20.0  # the page pings every 5 s
 
 _log = logging.getLogger(__name__)
-
-
-def pack(header: Mapping[str, Any], payload: bytes) -> bytes:
-    """Put header and bytes into one binary WebSocket message."""
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (len(text) % 2)
-    return len(text).to_bytes(2, "little") + text + payload
-
-
-def unpack(message: bytes | str) -> tuple[Header, bytes]:
-    """Take a WebSocket message apart; raises `ValueError` on anything that is not one of ours."""
-    if isinstance(message, str):
-        header, payload = json.loads(message), b""
-    else:
-        size = 2 + int.from_bytes(message[:2], "little")
-        header, payload = json.loads(message[2:size]), message[size:]
-    if not isinstance(header, dict) or not isinstance(header.get("kind"), str):
-        raise ValueError("a message without kind")  # noqa: TRY004 - what is wrong is the peer's text, not our type
-    return header, payload
-
-
-def _is_loopback(host: str | None) -> bool:
-    return host is not None and (host in ("localhost", "::1") or host.endswith(".localhost") or host.startswith("127."))
-
-
-def is_origin_allowed(origin: str | None, hosts: Iterable[str], port: int) -> bool:
-    """Whether a page of this origin may open the WebSocket (it must show the token in any case).
-
-    Parameters
-    ----------
-    origin
-        The ``Origin`` header; browsers always send one, other programs need not.
-    hosts
-        The ``Host`` and ``X-Forwarded-Host`` headers: a proxy keeps the name under which the page knows the server.
-    port
-        Our own port. A foreign name with our port is a name made to point at 127.0.0.1.
-    """
-    if origin is None:
-        return True
-    parts = urlsplit(origin)
-    if parts.scheme == "vscode-webview" or _is_loopback(parts.hostname):
-        return True
-    return bool(parts.netloc) and parts.port != port and parts.netloc in hosts
 
 
 class Owner(Protocol):
@@ -143,50 +68,6 @@ class Owner(Protocol):
 
     def on_lane(self, name: str, ms: float | None, tried: Sequence[str]) -> None:
         """Take note of the lane in use; "" when there is none."""
-
-
-class _Wire:
-    """A way to one page."""
-
-    def __init__(self, name: str, page: str, turn: int) -> None:
-        self.name = name
-        self.page = page
-        self.turn = turn
-
-    smallest = 0  # bytes of audio below which waiting for more is worth it
-
-    async def send(self, header: Header, payload: bytes = b"") -> None:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Let the page's end go."""
-
-
-class _SocketWire(_Wire):
-    def __init__(self, name: str, page: str, turn: int, socket: ServerConnection) -> None:
-        super().__init__(name, page, turn)
-        self.socket = socket
-
-    async def send(self, header: Header, payload: bytes = b"") -> None:
-        await self.socket.send(pack(header, payload) if payload else json.dumps(header))
-
-
-class _MessageWire(_Wire):
-    smallest = CHUNK_BYTES
-
-    def __init__(self, name: str, page: str, turn: int, post: Callable[[Header, list[bytes]], None]) -> None:
-        super().__init__(name, page, turn)
-        self.post = post
-        self.binary = True
-
-    async def send(self, header: Header, payload: bytes = b"") -> None:
-        content = {"rtnb": self.page, **header}
-        if not payload:
-            self.post(content, [])
-        elif self.binary:
-            self.post(content, [payload])
-        else:
-            self.post({**content, "data64": base64.b64encode(payload).decode()}, [])
 
 
 @dataclass
@@ -342,7 +223,8 @@ class Hub:
             await link._serve(socket, hello)
         except ConnectionClosed:
             pass
-        except (ValueError, TimeoutError):
+        except (ValueError, KeyError, TypeError, TimeoutError) as exc:
+            _log.debug("a page was turned away: %r", exc)
             await socket.close(1002, "not one of our messages")
 
 
@@ -368,8 +250,8 @@ class Link:
         # Below: touched on the hub's thread only.
         self._page: str | None = None  # the active page
         self._replaced: set[str] = set()  # pages that were active before
-        self._wire: _Wire | None = None  # the lane to the active page
-        self._posted: dict[str, _MessageWire] = {}  # message lanes by page and name
+        self._wire: Wire | None = None  # the lane to the active page
+        self._posted: dict[str, MessageWire] = {}  # message lanes by page and name
         self._out: deque[_Outgoing] = deque()  # numbered, kept until acknowledged
         self._seq = 0
         self._bytes = 0
@@ -434,7 +316,7 @@ class Link:
             self._writer.cancel()
         if self._gone is not None:
             self._gone.cancel()
-        if isinstance(self._wire, _SocketWire):
+        if isinstance(self._wire, SocketWire):
             self._hold(asyncio.ensure_future(self._wire.socket.close()))
         self._wire = None
 
@@ -487,12 +369,12 @@ class Link:
                 self._lose(wire)
 
     async def _serve(self, socket: ServerConnection, hello: Header) -> None:
-        wire = _SocketWire(str(hello.get("lane", "websocket")), str(hello["page"]), int(hello.get("round", 0)), socket)
+        wire = SocketWire(str(hello.get("lane", "websocket")), str(hello["page"]), int(hello.get("round", 0)), socket)
         try:
             await self._greet(wire, hello, {})
             async for message in socket:
                 header, payload = unpack(message)
-                await self._handle(wire, header, payload)
+                await self._handle_safely(wire, header, payload)
         finally:
             self._lose(wire)
 
@@ -502,24 +384,28 @@ class Link:
         if wire is None:
             if header.get("kind") != "hello":
                 return  # of a page from before the kernel restarted
-            wire = self._posted[page + lane] = _MessageWire(lane, page, turn, self._post)
+            wire = self._posted[page + lane] = MessageWire(lane, page, turn, self._post)
             while len(self._posted) > 8:
                 del self._posted[next(iter(self._posted))]
         wire.turn = max(wire.turn, turn)
         self._hold(asyncio.ensure_future(self._handle_posted(wire, header, payload)))
 
-    async def _handle_posted(self, wire: _MessageWire, header: Header, payload: bytes) -> None:
+    async def _handle_posted(self, wire: MessageWire, header: Header, payload: bytes) -> None:
         # Nothing in here awaits for real on a message lane, so messages stay in order.
+        header["page"] = wire.page
+        await self._handle_safely(wire, header, payload)
+
+    async def _handle_safely(self, wire: Wire, header: Header, payload: bytes) -> None:
+        from websockets.exceptions import ConnectionClosed
+
         try:
-            if header.get("kind") == "hello":
-                header["page"] = wire.page
-                await self._greet(wire, header, {"buffers": payload == PROBE})
-            else:
-                await self._handle(wire, header, payload)
+            await self._handle(wire, header, payload)
+        except ConnectionClosed:
+            raise
         except Exception:  # noqa: BLE001 - one bad message of a page must not end its lane; it is logged
             _log.exception("a message of the page could not be handled")
 
-    async def _greet(self, wire: _Wire, hello: Header, extra: Header) -> None:
+    async def _greet(self, wire: Wire, hello: Header, extra: Header) -> None:
         """A page opens a lane: make it the active one, unless it was replaced by another before."""
         page = wire.page
         active = page == self._page or hello.get("take") is True or page not in self._replaced
@@ -527,7 +413,7 @@ class Link:
             self._take_page(page)
         # A late hello of the comm must not win over a lane that the page found since.
         current = self._wire
-        if active and (current is None or wire.turn >= current.turn or isinstance(current, _SocketWire) is False):
+        if active and (current is None or wire.turn >= current.turn or not isinstance(current, SocketWire)):
             seen = int(hello.get("seen", 0))
             self._acknowledge(seen)
             for x in self._out:
@@ -562,7 +448,7 @@ class Link:
             self._discard(frozenset(lost), keep_sent=False)
         self._owner.on_page(page)
 
-    async def _say(self, wire: _Wire, header: Header) -> None:
+    async def _say(self, wire: Wire, header: Header) -> None:
         with contextlib.suppress(Exception):
             await wire.send(header)
 
@@ -570,14 +456,14 @@ class Link:
         while self._out and self._out[0].sent and self._out[0].seq <= seq:
             self._bytes -= len(self._out.popleft().payload)
 
-    async def _handle(self, wire: _Wire, header: Header, payload: bytes) -> None:
+    async def _handle(self, wire: Wire, header: Header, payload: bytes) -> None:
         kind = header.get("kind")
         if kind == "ping":
             await wire.send({"kind": "pong", "key": header.get("key")})
         elif kind == "hello":
-            await self._greet(wire, header, {})
+            await self._greet(wire, header, {"buffers": payload == PROBE} if isinstance(wire, MessageWire) else {})
         elif kind == "buffers":
-            if isinstance(wire, _MessageWire):
+            if isinstance(wire, MessageWire):
                 wire.binary = header.get("ok") is True
         elif wire.page != self._page:
             return
@@ -598,7 +484,7 @@ class Link:
             self._gone.cancel()
         self._gone = asyncio.get_running_loop().call_later(seconds, self._page_gone)
 
-    def _lose(self, wire: _Wire, grace: float = PAGE_GRACE_S) -> None:
+    def _lose(self, wire: Wire, grace: float = PAGE_GRACE_S) -> None:
         if wire is not self._wire or self._closed:
             return
         self._wire = None
