@@ -1,4 +1,4 @@
-"""What the tests of the session share: a scripted endpoint over a real socket, gates, and a listener that can be read."""
+"""What the tests of the session share: an endpoint over a real socket, gates, a listener that can be read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from helpers_local import Dictation, LoudDetector, ToneVoice
 
 import rtnb
 from rtnb.local.brains import ScriptBrain
@@ -68,7 +69,8 @@ class Lab:
     def serve(self, *steps: Any, **options: Any) -> LocalEndpoint:
         """Start the endpoint of this test."""
         self.brain = ScriptBrain(*steps)
-        self._endpoint = self._stack.enter_context(LocalEndpoint(brain=self.brain, **{"pace": None, **options}))
+        engines = {"pace": None, "detector": LoudDetector, "voice": ToneVoice(), "hearing": Dictation("hello")}
+        self._endpoint = self._stack.enter_context(LocalEndpoint(brain=self.brain, **{**engines, **options}))
         return self._endpoint
 
     @property
@@ -79,7 +81,7 @@ class Lab:
         """A session with the endpoint, which is started with this script when it is not yet."""
         if self._endpoint is None:
             self.serve(*steps)
-        session = rtnb.Session(self.endpoint, **{"output": "text", **options})
+        session = rtnb.Session(self.endpoint, **{"output": "text", "transcription": None, **options})
         self._stack.callback(session.close)
         return session
 

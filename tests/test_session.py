@@ -10,8 +10,8 @@ from helpers_session import Gate, Heard, Lab, eventually, in_thread, lab
 
 import rtnb
 from rtnb.local.brains import call, fail, incomplete, wait, when
-from rtnb.session.session import SessionState
 from rtnb.session.sequencer import State
+from rtnb.session.session import SessionState
 
 __all__ = ["lab"]
 

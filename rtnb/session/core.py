@@ -107,6 +107,7 @@ class Core(Calls):
         self._joined = 0  # how many wait for the opening
         self._early: deque[Turn] = deque()  # asked before the connection was ready
         self._cursor = -1  # where `wait` looks from
+        self._raw_updates: list[tuple[str, Any]] = []  # sent by hand, with their event ids; not yet in `config`
         self._appended = 0  # bytes in the input buffer that were not committed yet
         self.sequencer = Sequencer(
             send=self._put,
@@ -158,6 +159,7 @@ class Core(Calls):
 
     async def _open(self, timeout: float) -> None:
         before = self.state
+        self._settle_updates()
         self._set_state(SessionState.CONNECTING)
         self.conversation = Conversation()
         self._appended = 0
@@ -176,6 +178,7 @@ class Core(Calls):
                 origin=self.origin,
                 received=self.router.received,
                 closed=self._lost,
+                sent=self.router.tell,
                 transport=transport,
             )
             if self.link.ending is not None:  # it ended between its last answer and now
@@ -407,9 +410,10 @@ class Core(Calls):
         self._cursor = len(self.log) - 1
         if event["type"] == "response.create":
             self.runner.post(self.sequencer.expect_foreign)
-        elif event["type"] == "session.update":
-            self.config = merged(self.config, event.get("session") or {})
-        return link.put(event)
+        event_id = link.put(event)
+        if event["type"] == "session.update":
+            self._raw_updates.append((event_id, event.get("session") or {}))
+        return event_id
 
     async def do_wait(
         self,
@@ -421,6 +425,8 @@ class Core(Calls):
     ) -> Event:
         """Wait for an event; see `rtnb.Session.wait`."""
         start = self._cursor if after is None else self._place(after)
+        if self.link is None and (self._opening is not None or self._early):
+            await self.do_connect()  # something was asked just now
         link = self.link
         if link is None:
             found = self.log.find(pattern, direction="server", where=where, after=start)
@@ -467,8 +473,18 @@ class Core(Calls):
         if "tools" in session and "tools" in settings:
             raise ProtocolError("tools are added with session.tool and session.add_tool", param="tools")
         await self._update(session)
+        self._settle_updates()
         self.config = merged(self.config, session)
         return self.conversation.session
+
+    def _settle_updates(self) -> None:
+        """Keep what updates by hand changed, but for those that the server refused."""
+        errors = [entry.event.get("error") for entry in self.log.filter("error", direction="server")]
+        refused = {error.get("event_id") for error in errors if isinstance(error, Mapping)}
+        for event_id, session in self._raw_updates:
+            if event_id not in refused and isinstance(session, Mapping):
+                self.config = merged(self.config, session)
+        self._raw_updates.clear()
 
     async def _update(self, session: Mapping[str, Any]) -> None:
         if self._opening is not None:

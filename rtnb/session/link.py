@@ -64,6 +64,8 @@ class Link:
         Told each event of the server with what it changed.
     closed
         Told once when it ends by itself; not after `close`.
+    sent
+        Told each event that is about to be sent.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Link:
         origin: float,
         received: Callable[[Entry, Changes], None],
         closed: Callable[[ConnectionClosed], None],
+        sent: Callable[[Entry], None] = lambda entry: None,
     ) -> None:
         self._transport = transport
         self._log = log
@@ -82,6 +85,7 @@ class Link:
         self._origin = origin
         self._received = received
         self._closed = closed
+        self._sent = sent
         self._loop = asyncio.get_running_loop()
         self.updates = asyncio.Lock()
         """Held during a ``session.update``: its answer does not say which one it answers."""
@@ -253,8 +257,9 @@ class Link:
                 except TypeError as exc:  # `Session.send` checks first; this keeps the task alive whatever comes
                     logger.error("an event could not be written as JSON and was not sent: %s", exc)
                     continue
-                self._log.append(event, "client", time.perf_counter() - self._origin)
+                entry = self._log.append(event, "client", time.perf_counter() - self._origin)
                 self._conversation.apply(event, "client")
+                self._sent(entry)
                 try:
                     await self._transport.send(text)
                 except ConnectionClosed:
@@ -275,8 +280,11 @@ class Link:
                     continue
                 entry = log_append(event, "server", clock() - origin)
                 changes = apply(event)
-                # What a request waits for is raised there, and is no news for anybody but the listeners.
-                received(entry, () if self._requests and self._claim(event) else changes)
+                try:
+                    # What a request waits for is raised there, and is no news for anybody but the listeners.
+                    received(entry, () if self._requests and self._claim(event) else changes)
+                except Exception:  # whatever goes wrong with one event, the next one must be heard
+                    logger.exception("handling %s failed", entry.name)
                 if waiters:
                     self._serve_waiters(entry)
             code, reason = self._transport.closing

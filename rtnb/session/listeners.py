@@ -35,6 +35,11 @@ REFERENCE_EVENTS: Final = frozenset(
 )
 """Names of the 2024 reference client beyond the wire's own (its ``error`` is the wire's)."""
 
+_OWN: Final = "session.activity", "session.hint", "session.state"
+"""Names of our own: they carry no event of the wire."""
+
+_NO_WIRE: Final = REFERENCE_EVENTS.union(_OWN)
+
 
 class Listeners:
     """A table of subscriptions.
@@ -94,7 +99,8 @@ class Listeners:
     def call_later(self, fn: Listener, payload: Any) -> None:
         """Call `fn` on the listeners' thread, after what already waits there."""
         if self._thread is None:
-            self._thread = threading.Thread(target=_drain, args=(self._queue,), name=self._name, daemon=True)
+            loop = asyncio.get_running_loop()
+            self._thread = threading.Thread(target=_drain, args=(self._queue, loop), name=self._name, daemon=True)
             self._thread.start()
         self._queue.put((fn, payload))
 
@@ -107,16 +113,18 @@ class Listeners:
 
 
 def _matches(name: str, pattern: str) -> bool:
-    # The reference client's names are no wire names: a glob over the wire must not pick them up twice.
-    return name == pattern or (name not in REFERENCE_EVENTS and fnmatchcase(name, pattern))
+    # These are no wire names: a glob over the wire must not pick events up twice, nor meet what is no event.
+    return name == pattern or (name not in _NO_WIRE and fnmatchcase(name, pattern))
 
 
-def _drain(waiting: queue.SimpleQueue[tuple[Listener, Any] | None]) -> None:
+def _drain(waiting: queue.SimpleQueue[tuple[Listener, Any] | None], loop: asyncio.AbstractEventLoop) -> None:
     while (work := waiting.get()) is not None:
         fn, payload = work
         try:
-            fn(payload)
-        except Exception:
+            result = fn(payload)
+            if inspect.iscoroutine(result):  # a lambda or an object around an ``async`` function
+                asyncio.run_coroutine_threadsafe(_guarded(lambda _, given=result: given, payload), loop)  # type: ignore[misc]
+        except BaseException:
             logger.exception("the listener %r failed", fn)
 
 

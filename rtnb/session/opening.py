@@ -46,6 +46,7 @@ async def open_link(
     origin: float,
     received: Callable[[Entry, Changes], None],
     closed: Callable[[ConnectionClosed], None],
+    sent: Callable[[Entry], None] = lambda entry: None,
     transport: Transport | None = None,
 ) -> Link:
     """Connect, wait for ``session.created``, send the configuration and wait until it holds.
@@ -68,7 +69,9 @@ async def open_link(
             secrets=endpoint.secrets,
         )
     start = len(log) - 1
-    link = Link(transport, log=log, conversation=conversation, origin=origin, received=received, closed=closed)
+    link = Link(
+        transport, log=log, conversation=conversation, origin=origin, received=received, closed=closed, sent=sent
+    )
     try:
         first = await link.wait("*", after=start, timeout=timeout)
         if first.name == "error":

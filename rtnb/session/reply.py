@@ -13,6 +13,7 @@ import concurrent.futures
 import contextlib
 import html
 import json
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from rtnb.core.latency import Latency
     from rtnb.core.log import EventLog
     from rtnb.core.usage import Cost, Usage
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["Host", "Reply", "Status", "ToolCall"]
 
@@ -364,11 +367,16 @@ class Reply:
     def changed(self) -> None:
         """Tell the watchers."""
         for fn in self._watchers:
-            fn(self)
+            try:
+                fn(self)
+            except Exception:  # a view that fails must not stop the session
+                logger.exception("a watcher of a reply failed")
 
     # ---- inside
 
     def _next_piece(self, place: int) -> str | None:
+        if not self.is_done:
+            self._host.check_may_block()
         with self._lock:
             waited = 0.0
             while place >= len(self._pieces):

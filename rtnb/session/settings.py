@@ -105,6 +105,8 @@ def _transcription(value: object) -> dict[str, Any]:
 
 
 def _tools(value: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    if not all(isinstance(each, Mapping) for each in value):
+        raise ProtocolError("functions become tools with session.tool and session.add_tool", param="tools")
     return {"tools": [dict(each) for each in value]}
 
 
