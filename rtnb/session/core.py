@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from rtnb.core.conversation import Conversation
-from rtnb.core.errors import ConnectionClosed, NotConnected, ProtocolError, RtnbError, redact
+from rtnb.core.errors import ConnectionClosed, NotConnected, ProtocolError, RtnbError, ServerError, ToolError, redact
 from rtnb.core.latency import Latency
 from rtnb.core.latency import turns as turns_of
 from rtnb.core.lint import lint
@@ -259,9 +259,10 @@ class Core(Calls):
 
     def _known(self, value: Any) -> dict[str, Any]:
         """The definition of a tool for one response; its handler must be among the session's."""
-        tool = self.tools.get(value) if isinstance(value, str) else None
+        tool = self.tools.get(value) if isinstance(value, str) else self.tools.add(value)
         if tool is None:
-            tool = self.tools.add(value)
+            names = ", ".join(self.tools.names) or "none"
+            raise ToolError(f"there is no tool {value!r} here; there are: {names}")
         return tool.definition()
 
     def ask(self, content: Any, settings: dict[str, Any], timeout: float, *, interrupt: bool = False) -> Reply:
@@ -472,7 +473,10 @@ class Core(Calls):
         session = session_object(settings, config=config)
         if "tools" in session and "tools" in settings:
             raise ProtocolError("tools are added with session.tool and session.add_tool", param="tools")
-        await self._update(session)
+        told = session
+        if "tools" in session:
+            told = {**session, "tools": self._definitions(session["tools"])}
+        await self._update(told)
         self._settle_updates()
         self.config = merged(self.config, session)
         return self.conversation.session
@@ -497,17 +501,24 @@ class Core(Calls):
             self._cursor = len(self.log) - 1
             await self.open_link().request(event, "session.updated", timeout=_CONNECT_S)
 
-    def _definitions(self) -> list[Any]:
+    def _definitions(self, raw: Any = None) -> list[Any]:
         """What the server is told of tools: those with a handler here, then those declared without one."""
         own = self.tools.definitions()
         names = {each["name"] for each in own}
-        raw = self.config.get("tools") or []
-        return own + [each for each in raw if not (isinstance(each, Mapping) and each.get("name") in names)]
+        raw = self.config.get("tools") if raw is None else raw
+        return own + [each for each in raw or [] if not (isinstance(each, Mapping) and each.get("name") in names)]
 
     async def do_add_tool(self, tool: Tool) -> None:
         """Add a tool and tell the server."""
+        old = self.tools.get(tool.name)
         self.tools.add(tool)
-        await self._update({"tools": self._definitions()})
+        try:
+            await self._update({"tools": self._definitions()})
+        except (ServerError, ProtocolError):
+            self.tools.remove(tool)
+            if old is not None:
+                self.tools.add(old)
+            raise
 
     async def do_remove_tool(self, name: str | Tool) -> None:
         """Remove a tool and tell the server."""
