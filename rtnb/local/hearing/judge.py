@@ -1,19 +1,89 @@
-"""What may be claimed to have been heard: the recogniser's raw result becomes a `Transcript`. Pure."""
+"""What may be claimed to have been heard: the recogniser's raw result becomes a `Transcript`. Pure.
+
+A recogniser always finds words, in a hum and in a foreign language too. Three questions come before they are believed:
+
+- Was there speech at all? The speech detector must have heard a tenth of a second of it. Noise, humming, knocks and
+  tones that we tried have none, and give an empty transcript: nothing was said.
+- Were words found?
+- Are they likely right? A weighing of three facts, fitted by logistic regression to 246 utterances of five synthetic
+  voices (sentences of the lessons, others, invented words, German): how sure the winning decoder was of each word, how
+  far both decoders agree, and how well the path through the sound scored for its length. At the limit of 0.3 it keeps
+  94 % of what was heard without any error and 87 % of what was heard with a third of the words wrong at most, and
+  refuses 76 % of invented words, 92 % of German, and 56 % of what was heard worse. The weighing is the `confidence`.
+"""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
+from rtnb.local.hearing.wording import worded
 from rtnb.local.seams import Transcript
 
-__all__ = ["judge"]
+__all__ = ["agreement", "confidence", "judge"]
 
-_NOISE = re.compile(r"^(?:<.*>|\[.*\]|\+\+.*\+\+)$")
+_NOISE: Final = re.compile(r"^(?:<.*>|\[.*\]|\+\+.*\+\+)$")
+_VARIANT: Final = re.compile(r"\(\d+\)$")
+_LEAST_SPEECH_S: Final = 0.1
+_LIMIT: Final = 0.3
+_WEIGHTS: Final = (4.26, 5.64, 2.50, 11.2)  # constant, sureness of words, agreement, score
 
 
-def judge(result: Mapping[str, Any]) -> Transcript:
-    """Decide what was understood."""
+def judge(result: Mapping[str, Any], speech_s: float) -> Transcript:
+    """Decide what was understood.
+
+    Parameters
+    ----------
+    result
+        What the child process found; see `rtnb.local.hearing.sphinx_child`.
+    speech_s
+        How many seconds of speech the detector heard in the utterance.
+    """
+    if speech_s < _LEAST_SPEECH_S:
+        return Transcript("")
     words = [word for word in result["words"] if not _NOISE.match(word["word"])]
-    return Transcript(" ".join(re.sub(r"\(\d+\)$", "", word["word"]) for word in words))
+    if not words:
+        return Transcript("", confidence=0.0, failed="Somebody spoke, but no words were recognised.")
+    sureness = confidence(result, words, speech_s)
+    if sureness < _LIMIT:
+        return Transcript(
+            "", confidence=sureness, failed=f"Somebody spoke, but it was not understood (confidence {sureness:.2f})."
+        )
+    plain = [{**word, "word": _VARIANT.sub("", word["word"])} for word in words]
+    told = tuple({"word": word["word"], "start": word["start"], "end": word["end"]} for word in plain)
+    return Transcript(worded([word["word"] for word in plain]), confidence=sureness, words=told)
+
+
+def confidence(result: Mapping[str, Any], words: Sequence[Mapping[str, Any]], speech_s: float) -> float:
+    """Weigh what speaks for these words, 0..1."""
+    constant, sure, agree, score = _WEIGHTS
+    sum_of_logs = sum(_log(word["prob"]) for word in words)
+    weighed = (
+        constant
+        + sure * sum_of_logs / len(words)
+        + agree * agreement(result["text"].split(), result["other"]["text"].split())
+        + score * _log(result["score"]) / max(speech_s, 0.1)
+    )
+    return 1 / (1 + math.exp(-max(min(weighed, 30.0), -30.0)))
+
+
+def agreement(one: Sequence[str], other: Sequence[str]) -> float:
+    """Compare two rows of words: 1 the same, 0 nothing in common, by the number of changes between them.
+
+    Examples
+    --------
+    >>> agreement(["what", "is", "this"], ["what", "was", "this"])
+    0.6666666666666667
+    """
+    row = list(range(len(other) + 1))
+    for number, word in enumerate(one, 1):
+        diagonal, row[0] = row[0], number
+        for place, candidate in enumerate(other, 1):
+            diagonal, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, diagonal + (word != candidate))
+    return 1 - row[-1] / max(len(one), len(other), 1)
+
+
+def _log(value: float) -> float:
+    return math.log10(max(value, 1e-12))

@@ -1,8 +1,8 @@
 """What people say in the lessons: templates, from which the recogniser's own language model is built.
 
-`sentences` expands them; `rtnb.local.hearing.trigram` counts them into a model. All words are as the recogniser's
+`sentences` expands them; the child process counts them into a model when it starts, in a sixth of a second. All words are as the recogniser's
 dictionary spells them: small letters, numbers as words, American spelling. Whoever writes a lesson that is spoken adds
-its sentences here and runs ``python -m rtnb.local.hearing.trigram``.
+its sentences here.
 
 Data; imports nothing of rtnb.
 """
@@ -65,7 +65,7 @@ SLOTS: Final[dict[str, tuple[str, ...]]] = {
 
 # One template a line. A number in front repeats it: how much more often it is said than the others.
 TEMPLATES: Final = """
-8 hello
+16 hello
 8 hi
 4 hello there
 4 hi there
@@ -78,26 +78,26 @@ TEMPLATES: Final = """
 3 hello how are you
 2 hello can you hear me
 3 can you hear me
-6 goodbye
+16 goodbye
 4 bye
 3 bye bye
 2 good night
 2 see you later
-8 thank you
+24 thank you
 4 thanks
 4 thank you very much
 2 thanks a lot
-8 stop
-3 stop it
+24 stop
+1 stop it
 3 stop please
 3 please stop
 3 wait
 3 wait a moment
 2 be quiet
 2 that's enough
-6 yes
-4 yes please
-6 no
+10 yes
+6 yes please
+10 no
 4 no thank you
 4 okay
 2 maybe

@@ -27,7 +27,7 @@ import numpy as np
 
 from rtnb.core.errors import RtnbError
 from rtnb.local.child import GONE, Child, ChildGone
-from rtnb.local.detect import Downsampler
+from rtnb.local.detect import Downsampler, default_detector
 from rtnb.local.hearing.judge import judge
 from rtnb.local.hearing.lessons import sentences
 from rtnb.local.seams import Transcript
@@ -36,6 +36,7 @@ __all__ = ["SphinxHearing", "SphinxListener"]
 
 _IN_FLIGHT: Final = 32_000  # bytes: at most 1 s of sound on its way, so that a cancellation is quick
 _CHUNK: Final = 3_200
+_SLICE: Final = 24_000  # bytes: half a second, after which other tasks get their turn
 _CLOSED: Final = "The recogniser has been closed."
 
 
@@ -152,6 +153,8 @@ class SphinxListener:
         self._phrases = phrases
         self._loop = asyncio.get_running_loop()
         self._downsampler = Downsampler()
+        self._detector = default_detector()
+        self._speech_s = 0.0
         self._rest = b""  # 24 kHz bytes that do not yet make three samples
         self._sound = bytearray()  # the whole utterance at 16 kHz: kept, in case the process dies
         self._n_sent = 0
@@ -172,16 +175,21 @@ class SphinxListener:
 
     async def push(self, pcm: bytes) -> str:
         """Take 24 kHz PCM16, any length; return the text so far."""
+        for start in range(0, len(pcm), _SLICE):
+            if not self.over:
+                self._take(pcm[start : start + _SLICE])
+            await asyncio.sleep(0)  # what has come from the process meanwhile gets its turn
+        return self._partial
+
+    def _take(self, pcm: bytes) -> None:
+        frames = self._detector.push(pcm)
+        self._speech_s += sum(probability >= 0.5 for probability in frames) * self._detector.frame_ms / 1000
         data = self._rest + pcm
         whole = len(data) // 6 * 6
         self._rest = data[whole:]
-        if whole and not self.over:
-            samples = np.frombuffer(data[:whole], dtype="<i2").astype(np.float32)
-            low = self._downsampler.push(samples)
-            self._sound += np.clip(np.rint(low), -32768, 32767).astype("<i2").tobytes()
-            self._pump()
-        await asyncio.sleep(0)  # what has come from the process meanwhile gets its turn
-        return self._partial
+        low = self._downsampler.push(np.frombuffer(data[:whole], dtype="<i2").astype(np.float32))
+        self._sound += np.clip(np.rint(low), -32768, 32767).astype("<i2").tobytes()
+        self._pump()
 
     async def finish(self) -> Transcript:
         """Wait for the final text, some 20 ms."""
@@ -246,10 +254,12 @@ class SphinxListener:
             return
         if kind == b"P":
             news = json.loads(payload)
-            self._partial, self._n_heard = news["text"], news["bytes"]
+            self._n_heard = news["bytes"]
+            if self._speech_s >= 0.3:  # before that any words are a guess
+                self._partial = news["text"]
             self._pump()
         elif kind == b"F":
-            self._settle(judge(json.loads(payload)))
+            self._settle(judge(json.loads(payload), self._speech_s))
         elif kind == GONE:
             self._n_deaths += 1
             self._child = None
