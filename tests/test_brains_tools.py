@@ -477,3 +477,11 @@ def test_being_brief_does_not_cost_the_second_result() -> None:
         output("30", "c2"),
     ]
     assert decide(request(items, tools=ALL, instructions="Be brief.")).text == "2 plus 3 is 5. 10 plus 20 is 30."
+
+
+def test_results_are_told_in_the_order_of_the_calls_whichever_came_first() -> None:
+    calls = [called("get_weather", f'{{"location": "{city}"}}', city) for city in ("Paris", "Tokyo")]
+    outputs = [output(f"Fine weather in {city}.", city) for city in ("Paris", "Tokyo")]
+    question = user("What's the weather in Paris and in Tokyo?")
+    told = {decide(request([question, *calls, *order], tools=ALL)).text for order in (outputs, list(reversed(outputs)))}
+    assert told == {"Fine weather in Paris. Fine weather in Tokyo."}

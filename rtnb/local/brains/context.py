@@ -93,7 +93,9 @@ class Context:
                 self.entries.append(called)
             else:
                 self.entries[where] = called
-            self.fresh = [*(call for call in self.fresh if call.call_id != call_id), called]
+            fresh = [*(call for call in self.fresh if call.call_id != call_id), called]
+            # Told in the order in which they were asked for: which of two tools ends first is chance.
+            self.fresh = sorted(fresh, key=lambda call: self._where.get(call.call_id, len(self.entries)))
 
     @property
     def messages(self) -> list[Said]:
