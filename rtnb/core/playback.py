@@ -5,12 +5,13 @@ answer was *heard*: ``conversation.item.truncate`` with an ``audio_end_ms`` that
 model would believe that it said things that it did not) nor past what was received (the service refuses that). Both
 are counted here, item by item, from facts only: bytes that came, and samples that the loudspeaker reports as heard.
 
+Counts are whole numbers, so that nothing is ever rounded up past an end.
+
 Pure: no clock, no sockets. Imports `rtnb.core.protocol`.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,10 +39,10 @@ class Track:
 
     Attributes
     ----------
-    received_ms
-        How much of it came from the server.
-    heard_ms
-        How much of it the loudspeaker reported as heard; never above `received_ms`.
+    n_bytes, bytes_per_ms
+        How much of it came from the server, and how much makes a millisecond: 48 of PCM, 8 of G.711.
+    heard
+        How many samples (24 kHz) the loudspeaker reported as heard; never above `received`.
     is_complete
         The server sends no more of it.
     is_stopped
@@ -51,15 +52,38 @@ class Track:
     """
 
     item_id: str
-    received_ms: float = 0.0
-    heard_ms: float = 0.0
+    bytes_per_ms: int = BYTES_PER_MS
+    n_bytes: int = 0
+    heard: int = 0
     is_complete: bool = False
     is_stopped: bool = False
     is_over: bool = False
 
+    @property
+    def received(self) -> int:
+        """How many samples (24 kHz) came from the server."""
+        return self.n_bytes * _SAMPLES_PER_MS // self.bytes_per_ms
+
+    @property
+    def received_ms(self) -> float:
+        """How much of it came from the server."""
+        return self.n_bytes / self.bytes_per_ms
+
+    @property
+    def heard_ms(self) -> float:
+        """How much of it was heard."""
+        return self.heard / _SAMPLES_PER_MS
+
+    @property
+    def was_heard_to_its_end(self) -> bool:
+        """Whether no whole millisecond is left of it."""
+        return self.is_complete and self.received - self.heard < _SAMPLES_PER_MS
+
 
 class Ledger:
     """The tracks of a session.
+
+    Changed on one thread; `is_playing` and ``in`` may be asked on any.
 
     Examples
     --------
@@ -83,19 +107,35 @@ class Ledger:
         return item_id in self._tracks
 
     def __iter__(self) -> Iterator[Track]:
-        return iter(self._tracks.values())
+        return iter(list(self._tracks.values()))
 
     @property
     def is_playing(self) -> bool:
         """Whether something is being heard, or waits to be, that was not stopped."""
-        return any(not track.is_stopped for track in self._open.values())
+        return any(not track.is_stopped for track in list(self._open.values()))
 
-    def receive(self, item_id: str, n_bytes: int, *, bytes_per_ms: int = BYTES_PER_MS) -> bool:
-        """Note that audio of an item came; False when it is not to be played, because the item was stopped."""
+    @property
+    def unsettled(self) -> list[Track]:
+        """The tracks of which the last report has not come."""
+        return list(self._open.values())
+
+    def receive(
+        self, item_id: str, n_bytes: int, *, bytes_per_ms: int = BYTES_PER_MS, is_unwanted: bool = False
+    ) -> bool:
+        """Note that audio of an item came; False when it is not to be played.
+
+        Parameters
+        ----------
+        item_id, n_bytes, bytes_per_ms
+            What came.
+        is_unwanted
+            The answer was interrupted before: an item that begins now is stopped from its beginning.
+        """
         track = self._tracks.get(item_id)
         if track is None:
-            track = self._tracks[item_id] = self._open[item_id] = Track(item_id)
-        track.received_ms += n_bytes / bytes_per_ms
+            track = Track(item_id, bytes_per_ms, is_stopped=is_unwanted)
+            self._tracks[item_id] = self._open[item_id] = track
+        track.n_bytes += n_bytes
         return not (track.is_stopped or track.is_over)
 
     def complete(self, item_id: str) -> None:
@@ -121,24 +161,22 @@ class Ledger:
         samples
             Counted from the item's beginning. Reports may come late or doubled; the highest counts.
         final
-            It is the last report: all was heard, or the sound was stopped.
+            It is the last report: all was heard, or the sound was stopped, by `stop` or at the loudspeaker.
 
         Returns
         -------
         Cut or None
-            For the last report of an item that was stopped before all of it was heard.
+            For the last report of an item of which something was not heard.
         """
         track = self._tracks.get(item_id)
         if track is None or track.is_over:
             return None
-        track.heard_ms = min(max(track.heard_ms, samples / _SAMPLES_PER_MS), track.received_ms)
+        track.heard = max(track.heard, min(samples, track.received))
         if not final:
             return None
         track.is_over = True
         self._open.pop(item_id, None)
-        if not track.is_stopped or (track.is_complete and track.heard_ms >= track.received_ms):
-            return None
-        return Cut(item_id, math.floor(track.heard_ms))
+        return None if track.was_heard_to_its_end else Cut(item_id, track.heard // _SAMPLES_PER_MS)
 
     def clear(self) -> None:
         """Forget all, as when a connection ended; there is nobody to tell of cuts any more."""

@@ -2,14 +2,17 @@
 
 Without turn detection a recording is a turn: pressing Record interrupts what is being said, releasing it commits and
 asks for an answer; less than 100 ms is thrown away with a hint. With turn detection the server decides, and frames just
-stream.
+stream; only when the microphone is switched off in the middle of a sentence, whose end the server would then wait for
+for ever, it is committed here.
+
+Frames come on any thread. What is said before the connection is open is kept and sent first.
 
 Imports `rtnb.session.sound` and `rtnb.session.link`.
 """
 
 from __future__ import annotations
 
-import logging
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -20,18 +23,22 @@ from rtnb.session.sound import Microphone
 
 __all__ = ["Capture", "CaptureHost"]
 
-logger = logging.getLogger(__name__)
-
 _EARLY_FRAMES: Final = 250
+_LAST_FRAME_S: Final = 1.0  # how long the last frame of a recording may take
+_NO_FRAME_S: Final = 0.1  # after so long without one there is none, where the microphone does not tell its end
 
 
 class CaptureHost(Protocol):
-    """What capturing needs of its session; all but `post` is called on the session's loop."""
+    """What capturing needs of its session: `post`, `count_audio` and properties on any thread, the rest on the loop."""
 
     link: Link | None
 
     def post(self, call: Callable[..., object], *args: object) -> None:
-        """Run on the session's loop, from any thread."""
+        """Run on the session's loop."""
+        ...
+
+    def count_audio(self, n_bytes: int) -> None:
+        """So many bytes go into the server's buffer."""
         ...
 
     def begin_speaking(self) -> None:
@@ -43,7 +50,7 @@ class CaptureHost(Protocol):
         ...
 
     def discard_speech(self) -> None:
-        """What was recorded is too short for a turn: empty the buffer."""
+        """What was recorded is no turn: empty the buffer."""
         ...
 
     def hint(self, text: str) -> None:
@@ -53,6 +60,11 @@ class CaptureHost(Protocol):
     @property
     def detects_turns(self) -> bool:
         """Whether the server says when a turn ends."""
+        ...
+
+    @property
+    def hears_speech(self) -> bool:
+        """Whether the server hears the user speak just now."""
         ...
 
     @property
@@ -67,7 +79,10 @@ class Capture:
     Attributes
     ----------
     half_duplex
-        Whether the microphone is deaf while an answer is heard: against echo where no canceller helps.
+        Whether the microphone is deaf while an answer is heard, where the server says when a turn ends: against echo
+        where no canceller helps. Pressing Record without turn detection silences the answer anyway.
+    is_recording
+        Whether the microphone says that it records.
     """
 
     def __init__(self, host: CaptureHost) -> None:
@@ -75,51 +90,155 @@ class Capture:
         self.microphone: Microphone | None = None
         self.half_duplex = False
         self.is_recording = False
-        self._early: deque[bytes] = deque(maxlen=_EARLY_FRAMES)  # frames from before the connection was open
+        self._lock = threading.Lock()
+        self._ended = threading.Event()  # the microphone told the end of a recording
+        self._framed = threading.Event()  # a frame came
+        self._by_hand = False  # within `session.recording()`, which sends the turn itself
+        self._early: deque[bytes] = deque()  # frames from before the connection was open
         self._taken = 0  # bytes of this recording
+        self._dropped = 0  # frames lost here, or because the socket did not keep up
+        self._lost_before = 0  # frames that former microphones lost
+        self._lost = 0  # frames that this one lost
+
+    @property
+    def dropped(self) -> int:
+        """How many frames were lost, wherever it was."""
+        return self._dropped + self._lost_before + self._lost
+
+    # ---- the microphone
 
     def attach(self, microphone: Microphone | None) -> None:
-        """Listen to this microphone from now on; None for none."""
+        """Listen to this microphone from now on; None for none. A recording of another one ends without a turn."""
         old = self.microphone
-        if old is not None and old is not microphone:
+        if old is microphone:
+            return
+        if old is not None and old.on_audio == self.take:  # else somebody else has taken it
+            old.on_audio = old.on_recording = old.on_dropped = None
             old.stop()
-            old.on_audio = old.on_recording = None
+        with self._lock:
+            was_recording, self.is_recording = self.is_recording, False
+            self._early.clear()
+            self._lost_before, self._lost = self._lost_before + self._lost, 0
+        if was_recording and not self._by_hand and not self._host.detects_turns:
+            self._host.post(self._host.discard_speech)
         self.microphone = microphone
         if microphone is not None:
             microphone.on_audio = self.take
-            microphone.on_recording = lambda on: self._host.post(self._switched, on)
+            microphone.on_recording = self._told
+            microphone.on_dropped = self._told_lost
 
     def take(self, pcm: bytes, seq: int = 0) -> None:
         """Take a frame; from any thread."""
-        if self.half_duplex and self._host.is_playing:
+        host = self._host
+        if self.half_duplex and host.detects_turns and host.is_playing:
             return
-        self._taken += len(pcm)
-        link = self._host.link
-        if link is not None and link.is_open:
-            while self._early:
-                link.put_frame(self._early.popleft())
-            link.put_frame(pcm)
+        with self._lock:
+            self._taken += len(pcm)
+            link = host.link
+            if link is not None and link.is_open:
+                self._flush(link)
+                self._put(link, pcm)
+            elif self.is_recording:  # nobody asked to hear the rest
+                if len(self._early) == _EARLY_FRAMES:
+                    self._early.popleft()
+                    self._dropped += 1
+                self._early.append(pcm)
+        self._framed.set()
+
+    def _told(self, on: bool) -> None:
+        """The microphone began or ended a recording; on any thread."""
+        with self._lock:
+            if on == self.is_recording:
+                return
+            self.is_recording = on
+            taken = self._taken
+            self._taken = 0
+            if on:
+                self._early.clear()
+        if not self._by_hand:
+            self._host.post(self._switched, on, taken)
+        if on:
+            self._ended.clear()
         else:
-            self._early.append(pcm)
+            self._ended.set()
+
+    def _told_lost(self, frames: int) -> None:
+        self._lost = frames
+
+    # ---- turns
+
+    def _switched(self, on: bool, taken: int) -> None:
+        host = self._host
+        if on:
+            host.begin_speaking()
+        elif host.detects_turns:
+            if host.hears_speech:
+                host.end_speaking()
+        elif taken >= LIMITS.MIN_COMMIT_MS * BYTES_PER_MS:
+            host.end_speaking()
+        else:
+            with self._lock:
+                self._early.clear()
+            host.discard_speech()
+            host.hint(f"only {taken / BYTES_PER_MS:.0f} ms were recorded: hold the button while you speak")
+
+    def begin(self) -> None:
+        """Start the microphone, if there is one, for a turn that somebody else sends; from any thread but the loop's.
+
+        Raises
+        ------
+        RtnbError
+            The microphone refuses; its words.
+        """
+        self._by_hand = True
+        if self.microphone is not None:
+            self._ended.clear()
+            try:
+                self.microphone.start()
+            except BaseException:
+                self._by_hand = False
+                raise
+
+    def finish(self) -> None:
+        """Stop the microphone and wait for its last frame, a second at most."""
+        try:
+            if self.microphone is None:
+                return
+            tells = self.is_recording
+            self.microphone.stop()
+            if tells:
+                self._ended.wait(_LAST_FRAME_S)
+                return
+            for _ in range(round(_LAST_FRAME_S / _NO_FRAME_S)):
+                self._framed.clear()
+                if not self._framed.wait(_NO_FRAME_S):
+                    return
+        finally:
+            self._by_hand = False
+
+    # ---- the connection
 
     def connected(self) -> None:
         """Send what was said while the connection was being opened."""
-        link = self._host.link
-        while self._early and link is not None:
-            link.put_frame(self._early.popleft())
+        with self._lock:
+            if self._host.link is not None:
+                self._flush(self._host.link)
 
-    def _switched(self, on: bool) -> None:
-        if on == self.is_recording:
-            return
-        self.is_recording = on
-        if on:
-            self._host.begin_speaking()
-        elif not self._host.detects_turns:
-            if self._taken < LIMITS.MIN_COMMIT_MS * BYTES_PER_MS:
-                self._host.discard_speech()
-                self._host.hint(
-                    f"only {self._taken / BYTES_PER_MS:.0f} ms were recorded: hold the button while you speak"
-                )
-            else:
-                self._host.end_speaking()
-            self._taken = 0
+    def closed(self) -> None:
+        """The session was closed: no microphone stays open for it."""
+        with self._lock:
+            was_recording, self.is_recording = self.is_recording, False
+            self._early.clear()
+        microphone = self.microphone
+        if was_recording and microphone is not None and microphone.on_audio == self.take:
+            microphone.stop()
+
+    def _flush(self, link: Link) -> None:
+        while self._early:
+            self._put(link, self._early.popleft())
+
+    def _put(self, link: Link, pcm: bytes) -> None:
+        before = link.dropped
+        link.put_frame(pcm)
+        self._dropped += link.dropped - before
+        self._host.count_audio(len(pcm))

@@ -25,7 +25,6 @@ from rtnb.core.latency import Latency
 from rtnb.core.latency import turns as turns_of
 from rtnb.core.lint import lint
 from rtnb.core.log import Entry, EventLog
-from rtnb.core.playback import Cut
 from rtnb.core.protocol import (
     Event,
     item_create,
@@ -47,7 +46,8 @@ from rtnb.session.router import Router
 from rtnb.session.runner import Runner
 from rtnb.session.sequencer import Sequencer, Turn
 from rtnb.session.settings import merged, session_object
-from rtnb.session.sound import Microphone, Sound, Speaker
+from rtnb.session.sound import Sound
+from rtnb.session.sounding import Sounding
 from rtnb.session.tool_runner import ToolRunner
 from rtnb.session.tooling import Tooling, ask_for_approval
 
@@ -74,7 +74,7 @@ class SessionState(enum.Enum):
     FAILED = "failed"
 
 
-class Core(Calls):
+class Core(Calls, Sounding):
     """The state of one session; see `rtnb.Session` for the parameters."""
 
     def __init__(
@@ -161,6 +161,7 @@ class Core(Calls):
         before = self.state
         self._settle_updates()
         self._set_state(SessionState.CONNECTING)
+        self.sound.connected()
         self.conversation = Conversation()
         self._appended = 0
         _open_cores.add(self)
@@ -213,11 +214,12 @@ class Core(Calls):
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.wait([self._opening])
+        self.capture.closed()
+        self.sound.lost()  # silence first: saying goodbye may take a while
         link, self.link = self.link, None
         self.tooling.close()
         if link is not None:
             await link.close()
-        self.sound.lost()
         self.sequencer.lost(ConnectionClosed("the session was closed before the answer was complete", code=1000))
         if was_opening or self.state is not SessionState.IDLE:
             self._set_state(SessionState.CLOSED)
@@ -322,24 +324,7 @@ class Core(Calls):
         self.replies.append(reply)
         return reply
 
-    async def do_interrupt(self) -> bool:
-        """Stop what is under way."""
-        return self.interrupt()
-
-    def interrupt(self) -> bool:
-        """Silence, then cancel if something is active; the cut follows with the loudspeaker's last report."""
-        was_playing = self.sound.silence()
-        was_active = self.sequencer.interrupt()
-        if was_playing or was_active:
-            self.listeners.tell("conversation.interrupted", {"item": None})
-        return was_playing or was_active
-
-    # ---- sound: the host of `Capture`, and what `Sound` is given
-
-    def attach(self, speaker: Speaker | None, microphone: Microphone | None) -> None:
-        """Play through, and listen to, these from now on; from any thread."""
-        self.post(self.sound.attach, speaker)
-        self.capture.attach(microphone)
+    # ---- for its parts
 
     def post(self, call: Callable[..., object], *args: object) -> None:
         """Run on the session's loop, from any thread."""
@@ -356,46 +341,10 @@ class Core(Calls):
         else:
             logger.warning("%s", text)
 
-    def begin_speaking(self) -> None:
-        """Record was pressed."""
-        self.interrupt()
-        if self.state is not SessionState.READY:
-            _keep(asyncio.get_running_loop().create_task(self._connect_to_speak()))
-
-    async def _connect_to_speak(self) -> None:
-        try:
-            await self.do_connect()
-        except RtnbError as exc:
-            self.hint(f"nobody hears you: {exc}")
-
-    def end_speaking(self) -> None:
-        """Record was released."""
-        self._begin(Turn(self._adopt(), items=[{"type": "input_audio_buffer.commit", "event_id": new_id("event")}]))
-
-    def discard_speech(self) -> None:
-        """The recording was too short."""
-        self._put({"type": "input_audio_buffer.clear"})
-
     @property
-    def detects_turns(self) -> bool:
-        """Whether the server says when a turn ends."""
-        return self.router.detects_turns
-
-    @property
-    def is_playing(self) -> bool:
-        """Whether an answer is being heard."""
-        return self.sound.is_playing
-
-    def _send_cut(self, cut: Cut) -> None:
-        self._put(
-            {
-                "type": "conversation.item.truncate",
-                "event_id": new_id("event"),
-                "item_id": cut.item_id,
-                "content_index": 0,
-                "audio_end_ms": cut.audio_end_ms,
-            }
-        )
+    def is_ready(self) -> bool:
+        """Whether the connection is open."""
+        return self.state is SessionState.READY
 
     # ---- events
 

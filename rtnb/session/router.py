@@ -16,6 +16,7 @@ from rtnb.core.log import Entry
 from rtnb.session.listeners import Listeners
 from rtnb.session.sequencer import Sequencer
 from rtnb.session.sound import Sound
+from rtnb.session.telephone import is_telephone
 
 __all__ = ["Router"]
 
@@ -117,11 +118,15 @@ class Router:
         response = _member(change.event, "response")
         self._sequencer.created(response)
         reply = self._sequencer.replies.get(str(response.get("id")))
+        self._sound.response_created(change)
         if reply is not None and change.response is not None:
+            if reply.is_done:  # it was called off before it began
+                self._sound.mute(change.response.id)
             reply.responses.append(change.response)
             reply.changed()
 
     def _done(self, change: Change) -> None:
+        self._sound.response_done(change)
         self._sequencer.done(_member(change.event, "response"))
 
     def _session(self, change: Change) -> None:
@@ -131,17 +136,19 @@ class Router:
         flags = detection if isinstance(detection, Mapping) else {"create_response": False, "interrupt_response": False}
         self.creates_responses = flags.get("create_response") is not False
         self._interrupts = flags.get("interrupt_response") is not False
-        self._sound.law = str(_member(_member(audio, "output"), "format").get("type") or self._sound.law)
+        law = _member(_member(audio, "output"), "format").get("type")
+        if is_telephone(law):
+            self._sound.law = str(law)
 
     def _committed(self, change: Change) -> None:
         if self.creates_responses:
             self._sequencer.expect_foreign()
 
     def _speech_started(self, change: Change) -> None:
-        if not self._interrupts:
-            return
         if change.item is not None:
             self._sound.speech_began(change.item.id, self._speaker_item.text if self._speaker_item is not None else "")
+        if not self._interrupts:
+            return
         was_playing = self._sound.silence()
         if was_playing or self._sequencer.active is not None:
             self._listeners.tell("conversation.interrupted", {"item": change.item})

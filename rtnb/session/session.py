@@ -383,17 +383,22 @@ class Session:
         """Empty the server's input buffer."""
         self._call(self._core.do_clear_audio(timeout))
 
-    def attach(self, audio: Any = None, *, speaker: Any = None, microphone: Any = None) -> None:
-        """Play answers through a loudspeaker, and listen to a microphone; without arguments detach both.
+    def attach(self, audio: Any = None, *, speaker: Any = ..., microphone: Any = ...) -> None:
+        """Play answers through a loudspeaker, and listen to a microphone; ``attach(None)`` detaches both.
 
         Parameters
         ----------
         audio
             Something with a ``speaker`` and a ``microphone``, such as `rtnb.AudioIO`.
         speaker, microphone
-            One of them by itself: see `rtnb.session.sound`. ``SilentSpeaker()`` plays without sound.
+            One of them by itself, or None to detach it; the other one stays. See `rtnb.session.sound`:
+            ``SilentSpeaker()`` plays without sound. Several sessions may share a loudspeaker; a microphone belongs to
+            the last that took it.
         """
-        self._core.attach(speaker or getattr(audio, "speaker", None), microphone or getattr(audio, "microphone", None))
+        if audio is not None or (speaker is ... and microphone is ...):
+            speaker = getattr(audio, "speaker", None) if speaker is ... else speaker
+            microphone = getattr(audio, "microphone", None) if microphone is ... else microphone
+        self._core.attach(speaker, microphone)
 
     @property
     def half_duplex(self) -> bool:
@@ -403,6 +408,11 @@ class Session:
     @half_duplex.setter
     def half_duplex(self, is_on: bool) -> None:
         self._core.capture.half_duplex = is_on
+
+    @property
+    def dropped(self) -> int:
+        """How many frames of the microphone were lost: in the page, on the way, or because the socket was too slow."""
+        return self._core.capture.dropped
 
     @property
     def is_playing(self) -> bool:
@@ -513,16 +523,44 @@ class Session:
 
     @contextlib.contextmanager
     def recording(self, timeout: float = _ANSWER_S) -> Iterator[list[Reply]]:
-        """Speak by hand: append audio inside, and on leaving it is committed and answered.
+        """Speak by hand: what comes inside is a turn, which on leaving is committed and answered.
 
+        An attached microphone records meanwhile; without one, append audio inside. What was being said is interrupted.
         The list that it gives holds the reply afterwards.
+
+        Raises
+        ------
+        ProtocolError
+            Turn detection is on: the server would take the same speech as a turn. Or less than 100 ms came.
+
+        Examples
+        --------
+        >>> with session.recording() as answers:
+        ...     session.append_audio(rtnb.Audio.speak("What time is it?"))
+        >>> answers[0].text  # doctest: +SKIP
         """
         self.connect()
+        core = self._core
+        if core.detects_turns:
+            raise ProtocolError(
+                "turn detection is on, so the server says when a turn ends: append audio as it is, or switch it off "
+                "with session.update(turn_detection=None)",
+                param="audio.input.turn_detection",
+            )
         self.interrupt()
         self.clear_audio()
+        core.capture.begin()
         answers: list[Reply] = []
-        yield answers
-        self.commit()
+        try:
+            try:
+                yield answers
+            finally:
+                core.capture.finish()
+            self.commit()
+        except BaseException:
+            if core.is_ready:
+                core.runner.post(core.discard_speech)  # half a turn must not begin the next one
+            raise
         answers.append(self.respond(timeout=timeout))
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:

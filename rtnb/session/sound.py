@@ -1,4 +1,4 @@
-"""Sound in a session: from the answers to a loudspeaker, from a microphone to the server, and interruptions.
+"""Sound in a session: from the answers to a loudspeaker, and interruptions.
 
 Theory of operation
 -------------------
@@ -16,36 +16,45 @@ cause                       silence    cancel                                   
 user speaks (VAD)           yes        no: the server cancels where ``interrupt_response`` holds  yes
 Record pressed, text asked  yes        when a response is active                                 yes
 ``session.interrupt()``     yes        when a response is active                                 yes
+at the loudspeaker itself   it was     no: whoever silenced it says what comes next              yes
 ==========================  =========  ========================================================  ========
 
-Imports `rtnb.core`.
+The last row is a button in the page, another session on the same loudspeaker, a page that was closed: the last report
+of an item comes before all of it was heard. As long as the response is still being made its cut is held back, since
+what comes next is mostly one of the rows above.
+
+Audio of an interrupted response may still be on its way, and may begin an item that nobody has heard of yet. None of
+it is played; such an item is cut at 0 when its response is done.
+
+Imports `rtnb.core` and its neighbours in `rtnb.session`.
 """
 
 from __future__ import annotations
 
 import base64
-import logging
 import threading
-import time
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
-from rtnb.core.audio import Audio, decode_pcma, decode_pcmu
 from rtnb.core.changes import Change
+from rtnb.core.content import base64_bytes
+from rtnb.core.items import Item, Response
 from rtnb.core.playback import Cut, Ledger, looks_like_echo
-from rtnb.core.protocol import BYTES_PER_MS, RATE
+from rtnb.core.protocol import BYTES_PER_MS
+from rtnb.session.silent_speaker import SilentSpeaker
+from rtnb.session.telephone import FromTelephone, format_of
 
 __all__ = ["Heard", "Microphone", "SilentSpeaker", "Sound", "Speaker"]
 
-logger = logging.getLogger(__name__)
+_OnHeard: TypeAlias = Callable[[str, int, bool], None]
 
-_TELEPHONE_RATE: Final = 8_000
+_MOST_SPOKEN_OVER: Final = 16
 
 
 class Speaker(Protocol):
     """A loudspeaker. Its methods return at once, from any thread."""
 
-    on_heard: Callable[[str, int, bool], None] | None
+    on_heard: _OnHeard | None
 
     def play(self, item_id: str, pcm: bytes) -> None:
         """Append 24 kHz PCM16 to what is played of an item."""
@@ -64,6 +73,7 @@ class Microphone(Protocol):
     """A microphone. Its methods return at once, from any thread."""
 
     on_audio: Callable[[bytes, int], None] | None
+    on_dropped: Callable[[int], None] | None
     on_recording: Callable[[bool], None] | None
 
     def start(self) -> None:
@@ -117,56 +127,181 @@ class Sound:
         """All reports, oldest first."""
         self.first_heard: dict[str, float] = {}
         """When the first sample of an item was heard, in seconds of the log."""
+        self.law: str = "audio/pcmu"
+        """The session's output format, as far as it is not PCM."""
+        self._items: dict[str, Item] = {}  # those in the ledger without their last report
+        self._running: dict[str, Response] = {}  # responses that are being made
+        self._muted: set[str] = set()  # responses that were interrupted
+        self._unplayed: set[str] = set()  # items that began after the interruption of their response
+        self._held: list[tuple[Cut, Item]] = []  # cuts that wait for the end of their response, or for an interruption
+        self._was_silenced = False  # the loudspeaker fell silent by itself, and nobody has been told
+        self._is_lost = False  # the connection is gone, or about to be
         self._spoken_over: dict[str, str] = {}  # user item -> what was being said when it began
-        self._speaking: str = ""  # text of the item that is heard now
-        self._resamplers: dict[str, Any] = {}
+        self._telephones: dict[str, FromTelephone] = {}  # by item
+
+    # ---- the loudspeaker
 
     def attach(self, speaker: Speaker | None) -> None:
-        """Play through this loudspeaker from now on; None for none."""
-        if self.speaker is not None and self.speaker is not speaker:
-            self.speaker.stop()
-            self.speaker.on_heard = None
+        """Play through this loudspeaker from now on; None for none. What is being heard through another one ends."""
+        old = self.speaker
+        if old is speaker:
+            return
+        if old is not None:
+            if self.ledger.is_playing:
+                old.stop()
+            for track in self.ledger.unsettled:  # nobody will listen to their last reports
+                if track.item_id not in self._unplayed:
+                    self._heard(track.item_id, track.heard, True)
+            _unlisten(old, self._on_heard)
         self.speaker = speaker
         if speaker is not None:
-            speaker.on_heard = lambda item_id, samples, final: self._post(self._heard, item_id, samples, final)
+            _listen(speaker, self._on_heard)
 
     @property
     def is_playing(self) -> bool:
-        """Whether an answer is being heard, or is about to be."""
+        """Whether an answer is being heard, or is about to be; from any thread."""
         return self.ledger.is_playing
+
+    def _on_heard(self, item_id: str, samples: int, final: bool) -> None:
+        """Take a report; on any thread. Those of other sessions and of former connections are none of ours."""
+        if item_id in self.ledger:
+            self._post(self._heard, item_id, samples, final)
+
+    def _heard(self, item_id: str, samples: int, final: bool) -> None:
+        now = self._clock()
+        self.heard.append(Heard(now, item_id, samples, final))
+        if samples > 0:
+            self.first_heard.setdefault(item_id, now)
+        cut = self.ledger.hear(item_id, samples, final=final)
+        if cut is None:
+            return
+        item = self._items.pop(item_id, None)
+        if not self.ledger[item_id].is_stopped:
+            self._was_silenced = True
+            if item is not None and item.response is not None and self._is_at_work(item.response):
+                self._held.append((cut, item))
+                return
+        self._send(cut, item)
+
+    def _send(self, cut: Cut, item: Item | None) -> None:
+        """Tell the server, if the item is in the conversation."""
+        if item is None or not (item.deleted or (item.response is not None and item.response.out_of_band)):
+            self._truncate(cut)
+
+    # ---- what the server sends
+
+    def connected(self) -> None:
+        """A connection was opened."""
+        self._is_lost = False
+
+    def lost(self) -> None:
+        """The connection is gone, or is being closed: be silent, and forget."""
+        self._is_lost = True
+        if self.speaker is not None and self.ledger.is_playing:
+            self.speaker.stop()
+        self.ledger.clear()
+        self._items.clear()
+        self._running.clear()
+        self._muted.clear()
+        self._unplayed.clear()
+        self._held.clear()
+        self._telephones.clear()
+        self._spoken_over.clear()
+
+    def response_created(self, change: Change) -> None:
+        """Follow a response."""
+        if change.response is not None:
+            self._running[change.response.id] = change.response
+            self._was_silenced = False
+
+    def mute(self, response_id: str) -> None:
+        """A response that nobody wants any more was created: play nothing of it."""
+        self._muted.add(response_id)
 
     def audio(self, change: Change) -> None:
         """Play a piece of an answer."""
-        item = change.item
-        if self.speaker is None or item is None:
+        item, response, speaker = change.item, change.response, self.speaker
+        if speaker is None or item is None or self._is_lost:
             return
-        data = base64.b64decode(change.delta)
-        if self.ledger.receive(item.id, len(data), bytes_per_ms=item.bytes_per_ms):
-            self.speaker.play(
-                item.id, data if item.bytes_per_ms == BYTES_PER_MS else self._from_telephone(item.id, data)
-            )
+        is_new = item.id not in self.ledger
+        n_bytes = base64_bytes(change.delta)
+        # A loudspeaker that was attached in the middle of an answer begins at its beginning: counts are from there.
+        is_late = is_new and item.audio_bytes > n_bytes
+        data = item.audio() if is_late else None
+        is_wanted = self.ledger.receive(
+            item.id,
+            n_bytes if data is None else len(data),
+            bytes_per_ms=item.bytes_per_ms,
+            is_unwanted=response is not None and response.id in self._muted,
+        )
+        if is_new:
+            self._items[item.id] = item
+            if not is_wanted:
+                self._unplayed.add(item.id)
+        if not is_wanted:
+            return
+        if data is None:
+            data = base64.b64decode(change.delta)
+        if item.bytes_per_ms != BYTES_PER_MS:
+            telephone = self._telephones.get(item.id)
+            if telephone is None:
+                named = format_of(response.raw, "output") if response is not None else None
+                telephone = self._telephones[item.id] = FromTelephone(named or self.law)
+            data = telephone.push(data)
+        speaker.play(item.id, data)
 
     def audio_done(self, change: Change) -> None:
         """Note that an item has no more audio."""
-        item = change.item
-        if self.speaker is None or item is None or item.id not in self.ledger:
+        if change.item is not None:
+            self._complete(change.item.id)
+
+    def response_done(self, change: Change) -> None:
+        """No more audio comes for any item of a response; those that nobody was to hear are cut."""
+        response = change.response
+        if response is None:
             return
-        self.ledger.complete(item.id)
-        self._resamplers.pop(item.id, None)
-        if not self.ledger[item.id].is_stopped:
-            self.speaker.end(item.id)
+        for item in response.output:
+            self._complete(item.id)
+            if item.id in self._unplayed:
+                self._unplayed.discard(item.id)
+                self._items.pop(item.id, None)
+                cut = self.ledger.hear(item.id, 0, final=True)
+                if cut is not None:
+                    self._send(cut, item)
+        self._running.pop(response.id, None)
+        self._release()
+
+    def _complete(self, item_id: str) -> None:
+        if item_id not in self.ledger or self.ledger[item_id].is_complete:
+            return
+        self.ledger.complete(item_id)
+        track = self.ledger[item_id]
+        telephone = self._telephones.pop(item_id, None)
+        if self.speaker is None or track.is_stopped or track.is_over:
+            return
+        if telephone is not None and (rest := telephone.flush()):
+            self.speaker.play(item_id, rest)
+        self.speaker.end(item_id)
+
+    # ---- interruptions
 
     def silence(self) -> bool:
         """Stop the loudspeaker; cuts follow with its last reports. True when something was playing."""
+        was_silenced, self._was_silenced = self._was_silenced, False
+        self._muted.update(self._running)
         stopped = self.ledger.stop()
         if stopped and self.speaker is not None:
             self.speaker.stop()
-        return bool(stopped)
+        if self._held:
+            self._post(self._release)  # after the cancel that follows
+        return bool(stopped) or was_silenced
 
     def speech_began(self, item_id: str, spoken: str) -> None:
         """Remember what was being said when the user began, to tell an echo."""
         if self.is_playing:
             self._spoken_over[item_id] = spoken
+            if len(self._spoken_over) > _MOST_SPOKEN_OVER:
+                del self._spoken_over[next(iter(self._spoken_over))]
 
     def understood(self, item_id: str, text: str) -> None:
         """Compare what the user said with what was being said to them."""
@@ -177,132 +312,47 @@ class Sound:
                 "raise the threshold of turn_detection, or set session.half_duplex = True"
             )
 
-    def lost(self) -> None:
-        """The connection is gone: be silent, and forget."""
-        if self.speaker is not None and self.ledger.is_playing:
-            self.speaker.stop()
-        self.ledger.clear()
-        self._resamplers.clear()
+    def _is_at_work(self, response: Response) -> bool:
+        return response.id in self._running and response.id not in self._muted
 
-    def _heard(self, item_id: str, samples: int, final: bool) -> None:
-        now = self._clock()
-        self.heard.append(Heard(now, item_id, samples, final))
-        if samples > 0:
-            self.first_heard.setdefault(item_id, now)
-        cut = self.ledger.hear(item_id, samples, final=final)
-        if cut is not None:
-            self._truncate(cut)
-
-    def _from_telephone(self, item_id: str, data: bytes) -> bytes:
-        """G.711 to 24 kHz PCM16; which of both laws is known by the session, see `law`."""
-        from rtnb.core.audio import Resampler, float_to_pcm16
-
-        resampler = self._resamplers.get(item_id)
-        if resampler is None:
-            resampler = self._resamplers[item_id] = Resampler(_TELEPHONE_RATE, RATE)
-        decode = decode_pcma if self.law == "audio/pcma" else decode_pcmu
-        return float_to_pcm16(resampler.push(decode(data).astype("float32") / 32768))
-
-    law: str = "audio/pcmu"
-    """The output format while it is not PCM."""
+    def _release(self) -> None:
+        """Send the cuts whose responses are done or interrupted."""
+        held, self._held = self._held, []
+        for cut, item in held:
+            if item.response is not None and self._is_at_work(item.response):
+                self._held.append((cut, item))
+            else:
+                self._send(cut, item)
 
 
-class SilentSpeaker:
-    """A loudspeaker without sound: plays in real time into nothing, and reports what a listener would have heard.
+class _Ears:
+    """Hands the reports of one loudspeaker to all sessions that play through it, and to who listened before."""
 
-    For notebooks without a browser, for tests, and to try interruptions without noise.
+    def __init__(self, before: _OnHeard | None) -> None:
+        self.before = before
+        self.listeners: tuple[_OnHeard, ...] = ()
 
-    Parameters
-    ----------
-    speed
-        How many times faster than real time it plays.
-    """
+    def __call__(self, item_id: str, samples: int, final: bool) -> None:
+        for listener in self.listeners if self.before is None else (self.before, *self.listeners):
+            listener(item_id, samples, final)
 
-    def __init__(self, *, speed: float = 1.0) -> None:
-        self.on_heard: Callable[[str, int, bool], None] | None = None
-        self.speed = speed
-        self._played: list[bytes] = []
-        self._condition = threading.Condition()
-        self._queue: dict[str, bytearray] = {}  # what was not heard yet, by item, in order
-        self._heard: dict[str, int] = {}  # samples
-        self._ended: set[str] = set()
-        self._stopped: set[str] = set()
-        self._begun: float | None = None  # when the piece that is heard now began
-        self._thread: threading.Thread | None = None
 
-    def __repr__(self) -> str:
-        return f"<SilentSpeaker, {len(self._queue)} items unheard>"
+_ears_lock = threading.Lock()
 
-    @property
-    def played(self) -> Audio:
-        """All that was heard, as one sound."""
-        return Audio(b"".join(self._played))
 
-    def play(self, item_id: str, pcm: bytes) -> None:
-        """Append 24 kHz PCM16 to the item's queue."""
-        with self._condition:
-            if item_id in self._stopped:
-                return
-            self._queue.setdefault(item_id, bytearray()).extend(pcm)
-            self._heard.setdefault(item_id, 0)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="rtnb silent speaker", daemon=True)
-                self._thread.start()
-            self._condition.notify_all()
+def _listen(speaker: Speaker, listener: _OnHeard) -> None:
+    with _ears_lock:
+        ears = speaker.on_heard
+        if not isinstance(ears, _Ears):
+            ears = speaker.on_heard = _Ears(ears)
+        ears.listeners = (*(each for each in ears.listeners if each != listener), listener)
 
-    def end(self, item_id: str) -> None:
-        """No more comes for the item."""
-        with self._condition:
-            self._ended.add(item_id)
-            self._condition.notify_all()
 
-    def stop(self) -> None:
-        """Stop, and report how much of each item was heard."""
-        with self._condition:
-            self._advance()
-            reports = [(item_id, self._heard[item_id]) for item_id in self._queue]
-            self._stopped.update(self._queue)
-            self._queue.clear()
-            self._begun = None
-            self._condition.notify_all()
-        for item_id, samples in reports:
-            self._report(item_id, samples, True)
-
-    def _run(self) -> None:
-        """Report every 100 ms while there is something to hear; the thread ends after a second without."""
-        while True:
-            with self._condition:
-                if not self._queue and not self._condition.wait_for(lambda: self._queue, timeout=1.0):
-                    self._thread = None
-                    return
-                if self._begun is None:
-                    self._begun = time.monotonic()
-                self._condition.wait(0.1 / self.speed)
-                reports = self._advance()
-            for report in reports:
-                self._report(*report)
-
-    def _advance(self) -> list[tuple[str, int, bool]]:
-        """Hear what the time that went by allows; gives the reports."""
-        now = time.monotonic()
-        samples = int((now - self._begun) * RATE * self.speed) if self._begun is not None else 0
-        self._begun = now if self._queue else None
-        reports: list[tuple[str, int, bool]] = []
-        for item_id in list(self._queue):
-            waiting = self._queue[item_id]
-            taken = min(samples, len(waiting) // 2)
-            self._played.append(bytes(waiting[: 2 * taken]))
-            del waiting[: 2 * taken]
-            samples -= taken
-            self._heard[item_id] += taken
-            is_over = not waiting and item_id in self._ended
-            if taken or is_over:
-                reports.append((item_id, self._heard[item_id], is_over))
-            if not is_over:
-                break
-            del self._queue[item_id]
-        return reports
-
-    def _report(self, item_id: str, samples: int, final: bool) -> None:
-        if self.on_heard is not None:
-            self.on_heard(item_id, samples, final)
+def _unlisten(speaker: Speaker, listener: _OnHeard) -> None:
+    with _ears_lock:
+        ears = speaker.on_heard
+        if not isinstance(ears, _Ears):
+            return  # somebody else took it
+        ears.listeners = tuple(each for each in ears.listeners if each != listener)
+        if not ears.listeners:
+            speaker.on_heard = ears.before

@@ -1,0 +1,152 @@
+"""The sound of a session: loudspeaker and microphone, push-to-talk, interruptions.
+
+Imports `rtnb.core` and its neighbours in `rtnb.session`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import EllipsisType
+from typing import Any
+
+from rtnb.core.conversation import Conversation
+from rtnb.core.errors import RtnbError
+from rtnb.core.playback import Cut
+from rtnb.core.protocol import Event, new_id
+from rtnb.session.capture import Capture
+from rtnb.session.link import Link
+from rtnb.session.listeners import Listeners
+from rtnb.session.reply import Reply
+from rtnb.session.router import Router
+from rtnb.session.runner import Runner
+from rtnb.session.sequencer import Sequencer, Turn
+from rtnb.session.sound import Microphone, Sound, Speaker
+
+__all__ = ["Sounding"]
+
+
+class Sounding:
+    """A part of `rtnb.session.core.Core`: the host of `Capture`, and what `Sound` is given."""
+
+    capture: Capture
+    config: dict[str, Any]
+    conversation: Conversation
+    link: Link | None
+    listeners: Listeners
+    router: Router
+    runner: Runner
+    sequencer: Sequencer
+    sound: Sound
+    _appended: int
+    _speaking: asyncio.Task[None] | None = None  # connects because Record was pressed
+
+    async def do_connect(self) -> None:
+        """Open."""
+        raise NotImplementedError
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the connection is open."""
+        raise NotImplementedError
+
+    def hint(self, text: str) -> None:
+        """Tell the user something worth knowing."""
+        raise NotImplementedError
+
+    def _put(self, event: Event) -> None:
+        raise NotImplementedError
+
+    def _begin(self, turn: Turn) -> None:
+        raise NotImplementedError
+
+    def _adopt(self) -> Reply:
+        raise NotImplementedError
+
+    # ---- devices
+
+    def attach(
+        self, speaker: Speaker | EllipsisType | None = ..., microphone: Microphone | EllipsisType | None = ...
+    ) -> None:
+        """Play through, and listen to, these from now on; from any thread."""
+        if not isinstance(speaker, EllipsisType):
+            self.runner.post(self.sound.attach, speaker)
+        if not isinstance(microphone, EllipsisType):
+            self.capture.attach(microphone)
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether an answer is being heard."""
+        return self.sound.is_playing
+
+    # ---- interruptions
+
+    async def do_interrupt(self) -> bool:
+        """Stop what is under way."""
+        return self.interrupt()
+
+    def interrupt(self) -> bool:
+        """Silence, then cancel if something is active; the cut follows with the loudspeaker's last report."""
+        was_playing = self.sound.silence()
+        was_active = self.sequencer.interrupt()
+        if was_playing or was_active:
+            self.listeners.tell("conversation.interrupted", {"item": None})
+        return was_playing or was_active
+
+    def _send_cut(self, cut: Cut) -> None:
+        self._put(
+            {
+                "type": "conversation.item.truncate",
+                "event_id": new_id("event"),
+                "item_id": cut.item_id,
+                "content_index": 0,
+                "audio_end_ms": cut.audio_end_ms,
+            }
+        )
+
+    # ---- push-to-talk: the host of `Capture`
+
+    def count_audio(self, n_bytes: int) -> None:
+        """So many bytes go into the server's buffer."""
+        self._appended += n_bytes
+
+    def begin_speaking(self) -> None:
+        """Record was pressed."""
+        self.interrupt()
+        if not self.is_ready:
+            self._speaking = asyncio.get_running_loop().create_task(self._connect_to_speak())
+
+    async def _connect_to_speak(self) -> None:
+        try:
+            await self.do_connect()
+        except RtnbError as exc:
+            self.hint(f"nobody hears you: {exc}")
+
+    def end_speaking(self) -> None:
+        """Record was released: commit, and answer where the server was not told to wait for the client."""
+        self._appended = 0
+        commit: Event = {"type": "input_audio_buffer.commit", "event_id": new_id("event")}
+        if self.detects_turns and not self.router.creates_responses:
+            self._put(commit)
+        else:
+            self._begin(Turn(self._adopt(), items=[commit]))
+
+    def discard_speech(self) -> None:
+        """The recording was no turn."""
+        self._appended = 0
+        self._put({"type": "input_audio_buffer.clear"})
+
+    @property
+    def detects_turns(self) -> bool:
+        """Whether the server says when a turn ends, or will when it is connected."""
+        if self.is_ready:
+            return self.router.detects_turns
+        settings: Any = self.config
+        for name in ("audio", "input", "turn_detection"):
+            settings = settings.get(name) if isinstance(settings, Mapping) else None
+        return settings is not None
+
+    @property
+    def hears_speech(self) -> bool:
+        """Whether the server hears the user speak just now."""
+        return self.conversation.speech is not None
