@@ -18,7 +18,6 @@ not have it. Imports nothing of rtnb.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import itertools
 import queue
@@ -85,9 +84,8 @@ class Child:
         )
         self._writer.start()
         self._reader.start()
+        # Also runs when the program ends, and when the Child is forgotten.
         self._finalizer = weakref.finalize(self, _end, self._process, self._state, self._writer, self._reader)
-        self._finalizer.atexit = False
-        _running.add(self)
 
     @property
     def alive(self) -> bool:
@@ -125,7 +123,6 @@ class Child:
 
     def close(self) -> None:
         """End the process and wait for it (normally some ms; at most about three seconds). May be called twice."""
-        _running.discard(self)
         self._finalizer()
 
 
@@ -189,12 +186,3 @@ def _end(process: subprocess.Popen[bytes], state: _State, writer: threading.Thre
             process.kill()
     if reader is not current:
         reader.join(2.0)
-
-
-_running: weakref.WeakSet[Child] = weakref.WeakSet()
-
-
-@atexit.register
-def _end_all() -> None:
-    for child in list(_running):
-        child.close()

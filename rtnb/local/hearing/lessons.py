@@ -1,8 +1,8 @@
 """What people say in the lessons: templates, from which the recogniser's own language model is built.
 
-`sentences` expands them; the child process counts them into a model when it starts, in a sixth of a second. All words are as the recogniser's
-dictionary spells them: small letters, numbers as words, American spelling. Whoever writes a lesson that is spoken adds
-its sentences here.
+`sentences` expands them; the child process counts them into a model when it starts, in a sixth of a second. All words
+are as the recogniser's dictionary spells them: small letters, numbers as words, American spelling. Whoever writes a
+lesson that is spoken adds its sentences here.
 
 Data; imports nothing of rtnb.
 """

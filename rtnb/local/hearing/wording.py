@@ -11,8 +11,8 @@ from rtnb.local.hearing.lessons import SLOTS
 __all__ = ["worded"]
 
 _QUESTION: Final = re.compile(
-    r"(?:and |but |so |hello |hi |please )*(?:what|what's|who|who's|whose|which|where|where's|when|why|how|how's|is|are|"
-    r"was|were|do|does|did|can|could|will|would|should|may)\b(?! you (?:please )?(?:stop|wait|be quiet))"
+    r"(?:and |but |so |hello |hi |please )*(?:what|what's|who|who's|whose|which|where|where's|when|why|how|how's|is|"
+    r"are|was|were|do|does|did|can|could|will|would|should|may)\b(?! you (?:please )?(?:stop|wait|be quiet))"
 )
 _SHORT: Final = {
     "a p i": "API",

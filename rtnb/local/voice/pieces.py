@@ -11,7 +11,7 @@ __all__ = ["sentences", "words"]
 # A sentence ends with its mark, closing quotes and the blanks behind it. A dot within a number, or behind one letter
 # ("e.g.", "J. S. Bach") or a title, ends nothing.
 _END: Final = re.compile(
-    r"(?:(?<!\b[A-Za-z])(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMrs)\.|[!?…]|\n)[.!?…\n\"'”’)\]]*(?:\s+|$)"
+    r"(?:(?<!\b[A-Za-z])(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMrs)\.|[!?…])[.!?…\"'”’)\]]*(?:\s+|$)|\n\s*"
 )
 _WORD: Final = re.compile(r"\s*\S+\s*$|\s*\S+")
 
