@@ -36,17 +36,18 @@ def run(options: argparse.Namespace) -> int:
     folder = options.notebooks if options.notebooks is not None else tutorials()
     if not folder.is_dir():
         raise RtnbError(f"there is no folder {folder}: name one that is there with --notebooks DIR")
+    port = _free_port(options.port)
     try:
         lab = importlib.import_module("jupyterlab.labapp").LabApp
     except ModuleNotFoundError as exc:
         raise RtnbError('JupyterLab is not installed: pip install "rtnb[tutorials]"') from exc
-    port = _free_port(options.port)
     token = secrets.token_hex(24)
     # Only kernels of this environment have this rtnb; a kernel "python3" of the user's own would come first.
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     server = lab.initialize_server(argv=_settings(folder.resolve(), port, token, opens=not options.no_browser))
-    print(f"JupyterLab ready: http://127.0.0.1:{port}/lab?token={token}", flush=True)
-    print(f"It shows {folder.resolve()}; sessions use the {_endpoint(folder)}. Ctrl-C ends it.", file=sys.stderr)
+    url = f"http://127.0.0.1:{port}/lab?token={token}"
+    server.io_loop.add_callback(print, f"JupyterLab ready: {url}", flush=True)  # after it has begun to listen
+    print(f"{folder.resolve()}; sessions use the {_endpoint(folder)}. Ctrl-C ends it.", file=sys.stderr)
     # Jupyter's own handler asks whether it is meant, and stands only where there is a terminal.
     signal.signal(signal.SIGINT, lambda *_: server.stop(from_signal=True))
     server.start()
