@@ -187,9 +187,10 @@ class Reply:
     def audio(self) -> Audio:
         """Everything that was spoken, as one `rtnb.Audio` (24 kHz); empty for a text answer."""
         from rtnb.core.audio import Audio
+        from rtnb.session.telephone import pcm_of_item
 
         self._settled()
-        return Audio.from_bytes(b"".join(item.audio() for item in self.items))
+        return Audio(b"".join(pcm_of_item(item) for item in self.items))
 
     @property
     def tool_calls(self) -> list[ToolCall]:
