@@ -358,9 +358,10 @@ class Core(Calls, Sounding):
                 logger.warning("%s: %s", event["type"], finding)
         link = self.open_link()
         self._cursor = len(self.log) - 1
-        if event["type"] == "response.create":
-            self.runner.post(self.sequencer.expect_foreign)
-        event_id = link.put(event)
+        event["event_id"] = event_id = event.get("event_id") or new_id("event")
+        if event["type"] == "response.create" and (event.get("response") or {}).get("conversation") != "none":
+            self.runner.post(self.sequencer.expect_foreign, event_id)
+        link.put(event)
         if event["type"] == "session.update":
             self._raw_updates.append((event_id, event.get("session") or {}))
         return event_id

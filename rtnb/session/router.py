@@ -68,6 +68,7 @@ class Router:
             "transcript": self._said,
             "response_created": self._created,
             "response_done": self._done,
+            "item_added": self._added,
             "session": self._session,
             "committed": self._committed,
             "speech_started": self._speech_started,
@@ -127,7 +128,14 @@ class Router:
 
     def _done(self, change: Change) -> None:
         self._sound.response_done(change)
-        self._sequencer.done(_member(change.event, "response"))
+        response = _member(change.event, "response")
+        if response.get("id") not in self._sequencer.replies and self._sequencer.is_ours(response):
+            self._created(change)  # a server that skips response.created
+        self._sequencer.done(response)
+
+    def _added(self, change: Change) -> None:
+        if change.item is not None and change.item.type == "function_call_output":
+            self._sequencer.output_added(str(change.item.call_id))
 
     def _session(self, change: Change) -> None:
         audio = _member(_member(change.event, "session"), "audio")

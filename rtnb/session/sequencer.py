@@ -17,12 +17,15 @@ input                 what follows
 `created`             the asked turn, or a response that the server began: now active
 `done`                completed with calls: run them all. Else the reply ends. The way is free
 `tool_finished`       its output is sent at once; the last one of a round makes the reply owed a follow-up
+`output_added`        the output is in the conversation: whatever response begins now has seen it
 `refused`             "already has an active response": the turn waits for that one. Else its reply fails
 `lost`                the connection is gone: every open reply fails
 ====================  =================================================================================
 
 A follow-up is owed only for outputs that no response has seen: when another response began after them, it answered
-them too. Pure: sends and starts tools through the functions it is given; no sockets, no asyncio, no clock.
+them too. Which ones it saw is known: all that were sent before its ``response.create``, and, for a response that the
+server began by itself, all that the server had confirmed before. Pure: sends and starts tools through the functions it
+is given; no sockets, no asyncio, no clock.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from typing import Any, Final
 
 from rtnb.core.errors import ResponseFailed, RtnbError, ServerError
 from rtnb.core.protocol import LIMITS, Event, function_call_output, item_create, new_id
+from rtnb.core.tool_output import error_output
 from rtnb.session.reply import Reply, Status, ToolCall
 
 __all__ = ["REPLY_KEY", "Sequencer", "State", "Turn"]
@@ -79,6 +83,7 @@ class Turn:
     settings: dict[str, Any] = field(default_factory=dict)
     is_follow_up: bool = False
     event_id: str = field(default_factory=lambda: new_id("event"))
+    sees: frozenset[str] = frozenset()  # call ids of the outputs sent before its response.create
     tries: int = 0
     behind: Reply | None = None  # the reply that it waits for, tool rounds included
 
@@ -90,7 +95,7 @@ class _Rounds:
     settings: dict[str, Any]
     count: int = 0
     running: set[str] = field(default_factory=set)  # call ids without an output yet
-    unseen: bool = False  # outputs were sent that no response has seen
+    unseen: set[str] = field(default_factory=set)  # call ids of outputs that were sent and no response has seen
     stopped: bool = False  # interrupted: outputs are still sent, but nothing follows
 
 
@@ -134,7 +139,10 @@ class Sequencer:
         self._rounds: dict[Reply, _Rounds] = {}
         self._calls: dict[str, Reply] = {}  # whose tool runs, by call id
         self._seen_calls: set[str] = set()
-        self._foreign_due = False  # a response may begin that was not asked for here
+        self._added: set[str] = set()  # call ids of unseen outputs that the server has confirmed
+        self._foreign_due = 0  # how many responses may begin that were not asked for here
+        self._echoes = False  # the server is known to echo metadata: a response without ours is none of ours
+        self._raw: set[str] = set()  # event ids of the user's own response.create
         self._loss: RtnbError | None = None  # why there is no connection; None while there is one
 
     @property
@@ -170,9 +178,11 @@ class Sequencer:
         self.queue.append(turn)
         self._pump()
 
-    def expect_foreign(self) -> None:
+    def expect_foreign(self, event_id: str | None = None) -> None:
         """Be ready for a response that was not asked for here: VAD committed speech, or the user sent a raw event."""
-        self._foreign_due = True
+        self._foreign_due += 1
+        if event_id is not None:
+            self._raw.add(event_id)
 
     def created(self, response: Mapping[str, Any]) -> None:
         """``response.created`` came."""
@@ -184,28 +194,33 @@ class Sequencer:
             if turn.reply.is_done:
                 self._send({"type": "response.cancel", "response_id": response_id})
             return
-        if turn is None and response.get("conversation_id", "") is None:
+        if turn is None and _is_apart(response):
             return  # out of band, and none of ours: in nobody's way
         if turn is None:
-            self._foreign_due = False
+            self._foreign_due = max(self._foreign_due - 1, 0)
             reply = self._adopt()
         else:
             self.asked = None
             reply = turn.reply
+        seen = self._added | (turn.sees if turn else frozenset())
         for rounds in self._rounds.values():
-            if not rounds.running:
-                rounds.unseen = False  # whatever this response is for, it sees the outputs sent before it
+            rounds.unseen -= seen  # whatever this response is for, it sees the outputs that came before it
+        self._added -= seen
         rounds = self._rounds.setdefault(reply, _Rounds(turn.settings if turn else {}))
         self.replies[response_id] = reply
         self.active = response_id
         if rounds.stopped or reply.is_done:
             rounds.stopped = True
             self._send({"type": "response.cancel", "response_id": response_id})
-        self._end_answered(reply)
+        self._end_answered()
         self._pump()
 
+    def is_ours(self, response: Mapping[str, Any]) -> bool:
+        """Whether a response that was not seen to begin is known by its metadata as one that was asked for here."""
+        return REPLY_KEY in (response.get("metadata") or ()) and self._asked_by(response) is not None
+
     def done(self, response: Mapping[str, Any]) -> None:
-        """``response.done`` came; also without a ``response.created`` before it."""
+        """``response.done`` came."""
         response_id = str(response.get("id") or "")
         reply = self.replies.pop(response_id, None)
         if self.active in (response_id, _UNKNOWN):
@@ -223,6 +238,9 @@ class Sequencer:
         if event_id in self._apart:
             self._apart.pop(str(event_id)).reply.finish("failed", ServerError(error))
             return True
+        if event_id in self._raw:
+            self._raw.discard(event_id)
+            self._foreign_due = max(self._foreign_due - 1, 0)
         turn = self.asked
         if turn is None or (event_id != turn.event_id and not (event_id is None and busy)):
             return False
@@ -230,6 +248,8 @@ class Sequencer:
         turn.tries += 1
         if turn.reply.is_done:
             self._rounds.pop(turn.reply, None)  # cancelled meanwhile
+        elif turn.is_follow_up and not self._rounds[turn.reply].unseen:
+            self._end_answered()
         elif busy and turn.tries < _MOST_TRIES:
             turn.items = []  # they are in the conversation already
             turn.event_id = new_id("event")
@@ -260,11 +280,16 @@ class Sequencer:
         rounds = self._rounds.get(reply)
         if rounds is not None:
             rounds.running.discard(call_id)
-            rounds.unseen = True
+            rounds.unseen.add(call_id)
             if rounds.stopped and not rounds.running:
                 self._end(reply, "cancelled")
         reply.changed()
         self._pump()
+
+    def output_added(self, call_id: str) -> None:
+        """The server put the output of a call into the conversation."""
+        if any(call_id in rounds.unseen for rounds in self._rounds.values()):
+            self._added.add(call_id)
 
     def cancel(self, reply: Reply) -> None:
         """Stop one reply: out of the queue, or its response cancelled. Outputs of running tools are still sent."""
@@ -301,7 +326,9 @@ class Sequencer:
         open_replies = [*(turn.reply for turn in self._turns()), *self.replies.values(), *self._rounds]
         self.queue.clear()
         self.asked = self.active = None
-        self._foreign_due = False
+        self._foreign_due = 0
+        self._raw.clear()
+        self._added.clear()
         self.replies.clear()
         self._apart.clear()
         self._rounds.clear()
@@ -333,8 +360,13 @@ class Sequencer:
             key = metadata.get(REPLY_KEY)
             for turn in (*([self.asked] if self.asked else []), *self._apart.values()):
                 if key == turn.event_id or (key is None and metadata == turn.settings.get("metadata")):
+                    self._echoes = True
                     return turn
             return None
+        if self._echoes:
+            return None
+        if _is_apart(response):
+            return next(iter(self._apart.values()), None)
         return None if self._foreign_due else self.asked
 
     def _conclude(self, reply: Reply, response: Mapping[str, Any]) -> None:
@@ -358,10 +390,13 @@ class Sequencer:
 
     def _begin_tools(self, reply: Reply, rounds: _Rounds, response: Mapping[str, Any]) -> None:
         calls = [ToolCall.from_item(item) for item in _calls_of(response) if item["call_id"] not in self._seen_calls]
+        self._seen_calls.update(call.call_id for call in calls)
+        reply.tool_calls_so_far.extend(calls)
+        if rounds.count >= self.max_rounds:
+            self._refuse_calls(reply, calls)
+            return
         rounds.count += bool(calls)
         for call in calls:
-            self._seen_calls.add(call.call_id)
-            reply.tool_calls_so_far.append(call)
             self._calls[call.call_id] = reply
             rounds.running.add(call.call_id)
         for call in calls:
@@ -369,11 +404,19 @@ class Sequencer:
                 self._calls.pop(call.call_id, None)  # declared without a handler: the user answers it by hand
                 rounds.running.discard(call.call_id)
 
-    def _end_answered(self, current: Reply) -> None:
+    def _refuse_calls(self, reply: Reply, calls: list[ToolCall]) -> None:
+        """Calls of a model that was told to call no more: each gets an output, so that the conversation stays whole."""
+        for call in calls:
+            call.error = f"not run: the reply had {self.max_rounds} rounds of tool calls already"
+            call.output = error_output(call.error)
+            self._send_for(reply, item_create(function_call_output(call.call_id, call.output)))
+
+    def _end_answered(self) -> None:
         """End the replies whose outputs another reply's response sees."""
+        self.queue = deque(turn for turn in self.queue if not turn.is_follow_up or self._rounds[turn.reply].unseen)
         waiting = {turn.reply for turn in self._turns()} | set(self.replies.values())
         for reply, rounds in list(self._rounds.items()):
-            if reply is not current and reply not in waiting and not rounds.running and not rounds.unseen:
+            if reply not in waiting and not rounds.running and not rounds.unseen:
                 reply.notes.append("its tool results were answered together with a later turn")
                 self._end(reply, "completed")
 
@@ -407,6 +450,7 @@ class Sequencer:
             return
 
     def _ask(self, turn: Turn) -> None:
+        turn.sees = frozenset(call_id for rounds in self._rounds.values() for call_id in rounds.unseen)
         for event in turn.items:
             self._send_for(turn.reply, event)
         metadata = dict(turn.settings.get("metadata") or {})
@@ -442,6 +486,11 @@ def _calls_of(response: Mapping[str, Any]) -> list[dict[str, Any]]:
         and item.get("status", "completed") == "completed"
         and item.get("call_id")
     ]
+
+
+def _is_apart(response: Mapping[str, Any]) -> bool:
+    """Whether it is out of band: the service names no conversation then."""
+    return response.get("conversation_id", "") is None
 
 
 def _failure(response: Mapping[str, Any]) -> ResponseFailed:
