@@ -22,11 +22,13 @@ from typing import Any, Final
 from rtnb.local.hearing.wording import worded
 from rtnb.local.seams import Transcript
 
-__all__ = ["agreement", "confidence", "judge"]
+__all__ = ["LEAST_SPEECH_S", "agreement", "confidence", "judge"]
 
 _NOISE: Final = re.compile(r"^(?:<.*>|\[.*\]|\+\+.*\+\+)$")
 _VARIANT: Final = re.compile(r"\(\d+\)$")
-_LEAST_SPEECH_S: Final = 0.1
+LEAST_SPEECH_S: Final = 0.1
+"""With less than this nothing was said."""
+
 _LIMIT: Final = 0.3
 _WEIGHTS: Final = (4.26, 5.64, 2.50, 11.2)  # constant, sureness of words, agreement, score
 
@@ -41,7 +43,7 @@ def judge(result: Mapping[str, Any], speech_s: float) -> Transcript:
     speech_s
         How many seconds of speech the detector heard in the utterance.
     """
-    if speech_s < _LEAST_SPEECH_S:
+    if speech_s < LEAST_SPEECH_S:
         return Transcript("")
     words = [word for word in result["words"] if not _NOISE.match(word["word"])]
     if not words:

@@ -28,7 +28,7 @@ import numpy as np
 from rtnb.core.errors import RtnbError
 from rtnb.local.child import GONE, Child, ChildGone
 from rtnb.local.detect import Downsampler, default_detector
-from rtnb.local.hearing.judge import judge
+from rtnb.local.hearing.judge import LEAST_SPEECH_S, judge
 from rtnb.local.hearing.lessons import sentences
 from rtnb.local.seams import Transcript
 
@@ -89,6 +89,9 @@ class SphinxHearing:
     async def _provide(self, listener: SphinxListener) -> None:
         """Give the listener a process: an idle one, a new one, or the first that is free."""
         with self._lock:
+            if self._closed:
+                listener._fail(_CLOSED)
+                return
             while self._idle:
                 child = self._idle.pop()
                 if child.alive:
@@ -173,12 +176,18 @@ class SphinxListener:
         """Whether the final text is known, or no longer wanted."""
         return self._final.done()
 
+    @property
+    def backlog_s(self) -> float:
+        """How many seconds of sound have been pushed and not been heard yet."""
+        return (len(self._sound) - self._n_heard) / 32_000
+
     async def push(self, pcm: bytes) -> str:
         """Take 24 kHz PCM16, any length; return the text so far."""
         for start in range(0, len(pcm), _SLICE):
             if not self.over:
                 self._take(pcm[start : start + _SLICE])
-            await asyncio.sleep(0)  # what has come from the process meanwhile gets its turn
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)  # what has come from the process meanwhile gets its turn
         return self._partial
 
     def _take(self, pcm: bytes) -> None:
@@ -193,6 +202,8 @@ class SphinxListener:
 
     async def finish(self) -> Transcript:
         """Wait for the final text, some 20 ms."""
+        if self._speech_s < LEAST_SPEECH_S:
+            self._abandon(Transcript(""))
         self._ending = True
         self._pump()
         try:
@@ -203,9 +214,13 @@ class SphinxListener:
 
     async def cancel(self) -> None:
         """Throw the utterance away."""
+        self._abandon(Transcript("", failed="The utterance was thrown away."))
+
+    def _abandon(self, transcript: Transcript) -> None:
+        """Settle without the process."""
         if self._child is not None and not self.over:
             self._child.send(b"C", self._stream)
-        self._settle(Transcript("", failed="The utterance was thrown away."))
+        self._settle(transcript)
 
     def _provided(self, child: Child | None) -> None:
         """A process is free for this utterance, or a new one may be started for it."""

@@ -57,7 +57,11 @@ class Model:
             self.lessons = Decoder(Config(lm=path, **common))
         # The two limits save a third of the work for 1.5 % more errors.
         self.general = Decoder(Config(lm=get_model_path("en-us/en-us.lm.bin"), maxhmmpf=4000, maxwpf=10, **common))
-        self._measure = Decoder(Config(lm=None, cmn="batch", **common))
+        with tempfile.TemporaryDirectory(prefix="rtnb-hearing-") as folder:
+            path = os.path.join(folder, "one-word.dict")
+            with open(path, "w", encoding="ascii") as file:
+                file.write("nothing N AH TH IH NG\n")
+            self._measure = Decoder(Config(lm=None, cmn="batch", **(common | {"dict": path})))
         self._measure.add_keyphrase("none", "nothing")  # a search that is never run
         self._measure.activate_search("none")
         self._phrases: tuple[str, ...] = ()
@@ -131,6 +135,9 @@ class Utterance:
 
     def finish(self) -> dict[str, Any]:
         """Say what has been understood, and what speaks for it."""
+        if not self._pcm:
+            self.cancel()
+            return {"text": "", "words": [], "score": 0.0, "other": {"text": ""}, "seconds": 0.0}
         if not self._general_runs:  # it was too short to be measured
             self._measure(b"")
         self.cancel()
