@@ -187,6 +187,20 @@ async def test_an_utterance_thrown_away_frees_its_process() -> None:
 
 
 @needs_sphinx
+async def test_a_process_can_be_started_ahead_and_only_once() -> None:
+    hearing = SphinxHearing()
+    await hearing.warm()
+    (child,) = hearing._idle
+    await hearing.warm()
+    listener = await hearing.listen({})
+    assert isinstance(listener, SphinxListener)
+    assert listener._child is child
+    await hearing.close()
+    await hearing.warm()
+    assert not hearing._idle
+
+
+@needs_sphinx
 async def test_a_cancelled_wait_for_the_end_frees_its_process() -> None:
     hearing = SphinxHearing(processes=1)
     listener = await hearing.listen({})

@@ -73,6 +73,13 @@ class SphinxHearing:
         await self._provide(listener)
         return listener
 
+    async def warm(self) -> None:
+        """Start a process ahead of the first utterance, which then need not wait for it; returns at once."""
+        with self._lock:
+            if self._n_running or self._closed:
+                return
+        await (await self.listen({})).cancel()
+
     async def close(self) -> None:
         """End the processes; utterances still open fail."""
         with self._lock:
