@@ -10,6 +10,7 @@ address. May import `rtnb.core`; the embedded endpoint is a service of an upper 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,12 +21,14 @@ from rtnb.core.errors import ConnectionFailed
 from rtnb.core.protocol import DEFAULT_MODEL
 from rtnb.core.services import service
 
-__all__ = ["EMBEDDED", "OPENAI_URL", "Endpoint", "Headers", "endpoint", "resolve"]
+__all__ = ["EMBEDDED", "OPENAI_URL", "Endpoint", "Headers", "endpoint", "resolve", "shown_url"]
 
 OPENAI_URL: Final = "wss://api.openai.com/v1/realtime"
 
 EMBEDDED: Final = "local:"
 """Stands for the address of the embedded endpoint until it is started."""
+
+_SECRET_NAME: Final = re.compile("key|token|secret|password|sig", re.IGNORECASE)
 
 Kind: TypeAlias = Literal["local", "openai", "url"]
 
@@ -60,6 +63,9 @@ class Endpoint:
     model: str | None
     key: str | None = field(default=None, repr=False)
 
+    def __repr__(self) -> str:
+        return f"Endpoint(kind={self.kind!r}, url={shown_url(self.url)!r}, model={self.model!r})"
+
     @property
     def is_loopback(self) -> bool:
         """Whether it is on this machine; then no proxy of the environment is asked."""
@@ -87,8 +93,10 @@ class Endpoint:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not appear in any text."""
-        return (self.key,) if self.key else ()
+        """What must not appear in any text: the key, and what stands for one in the address."""
+        parts = urlsplit(self.url)
+        in_query = (value for name, value in parse_qsl(parts.query) if _SECRET_NAME.search(name))
+        return tuple(value for value in (self.key, parts.password, *in_query) if value)
 
     def describe(self) -> str:
         """One line for people: which endpoint, which model, and what it costs."""
@@ -99,6 +107,12 @@ class Endpoint:
             return f"OpenAI, model {model}: each answer costs money on your account (see session.cost)"
         host = urlsplit(self.url).netloc.rpartition("@")[2]
         return f"{host}, model {model}"
+
+
+def shown_url(url: str) -> str:
+    """The address without user, password and query, which may hold keys."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
 
 def resolve(
@@ -143,10 +157,20 @@ def resolve(
         return Endpoint("local", EMBEDDED, model or DEFAULT_MODEL)
     if chosen == "openai":
         return _openai(OPENAI_URL, model, key or settings.get("OPENAI_API_KEY"))
-    parts = urlsplit(chosen)
-    if parts.scheme not in ("ws", "wss") or not parts.netloc:
-        raise ConnectionFailed(f"{chosen!r} is no endpoint: {_FORMS}", reason="endpoint")
+    try:
+        parts = urlsplit(chosen)
+        is_address = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ConnectionFailed(
+            f"this address is no endpoint (a wrong host or port): {_FORMS}", reason="endpoint"
+        ) from None
+    if not is_address:
+        raise ConnectionFailed(f"{chosen.split('?')[0]!r} is no endpoint: {_FORMS}", reason="endpoint")
     if parts.hostname == "api.openai.com":
+        if parts.scheme != "wss":
+            raise ConnectionFailed(
+                "OpenAI is reached by wss:// only: over ws:// the key could be read", reason="endpoint"
+            )
         return _openai(chosen, model, key or settings.get("OPENAI_API_KEY"))
     return Endpoint("url", chosen, model or DEFAULT_MODEL, key or settings.get("RTNB_API_KEY"))
 

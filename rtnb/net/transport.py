@@ -13,9 +13,10 @@ import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rtnb.core.errors import ConnectionClosed, ConnectionFailed, redact
+from rtnb.net.endpoints import shown_url
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -100,6 +101,20 @@ class WebSocketTransport:
         return closed_error(code, reason)
 
 
+class _RedactingLogger(logging.LoggerAdapter[logging.Logger]):
+    """Logs what websockets has to say, without keys: it writes every header of the handshake at level DEBUG."""
+
+    def __init__(self, logger: logging.Logger, secrets: Sequence[str]) -> None:
+        super().__init__(logger, {})
+        self._secrets = tuple(secrets)
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """Log one message, redacted as a whole."""
+        if self.isEnabledFor(level):
+            text = str(msg) % args if args else str(msg)
+            self.logger.log(level, "%s", redact(text, *self._secrets), **kwargs)
+
+
 def closed_error(code: int, reason: str) -> ConnectionClosed:
     """Put the close of an open connection into words.
 
@@ -154,11 +169,25 @@ async def open_websocket(
     from websockets.asyncio.client import connect
     from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
-    where = url.split("?")[0]
+    class Connect(connect):
+        """A connect that goes nowhere else: a redirect could carry the key away."""
+
+        def process_redirect(self, exc: Exception) -> Exception | str:
+            """Take a redirect for the failure that it is."""
+            return exc
+
+    where = shown_url(url)
+    for value in headers.values():
+        if not (value.isascii() and value.isprintable()):
+            raise ConnectionFailed(
+                "the key holds characters that no key has; was it copied with quotes, a line break, or from a picture?",
+                reason="key",
+            )
     try:
-        connection = await connect(
+        connection = await Connect(
             url,
             additional_headers=dict(headers),
+            logger=_RedactingLogger(logging.getLogger("rtnb.net.websocket"), secrets),
             proxy=True if proxy else None,
             open_timeout=timeout,
             max_size=None,  # conversation.item.retrieved carries a whole answer's audio
@@ -183,6 +212,9 @@ async def open_websocket(
             "point SSL_CERT_FILE at its certificates",
             reason="tls",
         ) from exc
+    except ValueError as exc:  # UnicodeError too: a host that no name can be
+        detail = redact(str(exc), *secrets)
+        raise ConnectionFailed(f"{where} is no address that can be reached ({detail})", reason="endpoint") from None
     except socket.gaierror as exc:
         raise ConnectionFailed(
             f"the name in {where} was not found; check the spelling, and whether this machine is online",

@@ -14,14 +14,14 @@ import logging
 import time
 from base64 import b64encode
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import orjson
 
 from rtnb.core.changes import Changes
 from rtnb.core.conversation import Conversation
-from rtnb.core.errors import ConnectionClosed, ProtocolError, ServerError, WaitTimeout
+from rtnb.core.errors import ConnectionClosed, ProtocolError, ServerError, WaitTimeout, redact
 from rtnb.core.log import Entry, EventLog, matcher
 from rtnb.core.protocol import Event, new_id
 from rtnb.net.transport import Transport, closed_error
@@ -66,6 +66,8 @@ class Link:
         Told once when it ends by itself; not after `close`.
     sent
         Told each event that is about to be sent.
+    secrets
+        Keys that are taken out of the server's errors: it may quote what it was given.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Link:
         received: Callable[[Entry, Changes], None],
         closed: Callable[[ConnectionClosed], None],
         sent: Callable[[Entry], None] = lambda entry: None,
+        secrets: Sequence[str] = (),
     ) -> None:
         self._transport = transport
         self._log = log
@@ -86,6 +89,7 @@ class Link:
         self._received = received
         self._closed = closed
         self._sent = sent
+        self._secrets = tuple(secrets)
         self._loop = asyncio.get_running_loop()
         self.updates = asyncio.Lock()
         """Held during a ``session.update``: its answer does not say which one it answers."""
@@ -278,6 +282,8 @@ class Link:
                 if type(event) is not dict:
                     logger.warning("the server sent a JSON %s, not an event; it was skipped", type(event).__name__)
                     continue
+                if event.get("type") == "error":
+                    event = loads(redact(orjson.dumps(event).decode(), *self._secrets))
                 entry = log_append(event, "server", clock() - origin)
                 changes = apply(event)
                 try:

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from rtnb.core.changes import Changes
 from rtnb.core.conversation import Conversation
-from rtnb.core.errors import ConnectionClosed, ConnectionFailed, RtnbError, WaitTimeout
+from rtnb.core.errors import ConnectionClosed, ConnectionFailed, RtnbError, WaitTimeout, redact
 from rtnb.core.log import Entry, EventLog
 from rtnb.core.protocol import session_update
-from rtnb.net.endpoints import Endpoint
+from rtnb.net.endpoints import Endpoint, shown_url
 from rtnb.net.transport import Transport, open_websocket
 from rtnb.session.link import Link
 
@@ -60,7 +60,7 @@ async def open_link(
     """
     address = "the given transport"
     if transport is None:
-        address = endpoint.url
+        address = shown_url(endpoint.url)
         transport = await open_websocket(
             endpoint.address,
             headers=endpoint.headers,
@@ -70,7 +70,14 @@ async def open_link(
         )
     start = len(log) - 1
     link = Link(
-        transport, log=log, conversation=conversation, origin=origin, received=received, closed=closed, sent=sent
+        transport,
+        log=log,
+        conversation=conversation,
+        origin=origin,
+        received=received,
+        closed=closed,
+        sent=sent,
+        secrets=endpoint.secrets,
     )
     try:
         first = await link.wait("*", after=start, timeout=timeout)
@@ -94,7 +101,7 @@ def _failure(error: Mapping[str, Any], endpoint: Endpoint) -> RtnbError:
     detail = error.get("error")
     detail = detail if isinstance(detail, Mapping) else {}
     reason, words = _REASONS.get(str(detail.get("code")), ("closed", "the server refused the session"))
-    said = detail.get("message") or detail.get("code") or "no reason given"
+    said = redact(str(detail.get("message") or detail.get("code") or "no reason given"), *endpoint.secrets)
     return ConnectionFailed(f"{words} ({_host(endpoint)} said: {said})", reason=reason)
 
 
