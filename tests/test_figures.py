@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+from rtnb.core import services
 from rtnb.core.audio import Audio
 from rtnb.notebook.figures import Picture, plot_audio
 
