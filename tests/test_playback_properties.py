@@ -74,7 +74,7 @@ class Playing(RuleBasedStateMachine):
         item, samples, final = report
         was_over = item in self.told_last
         if item in self.sent and not was_over:
-            self.told[item] = max(self.told.get(item, 0), samples)
+            self.note(item, samples)
             if final:
                 self.told_last.add(item)
         self.take(item, self.ledger.hear(item, samples, final=final), may_cut=final and not was_over)
@@ -85,7 +85,7 @@ class Playing(RuleBasedStateMachine):
     def nonsense(self, item: str, samples: int) -> None:
         """A loudspeaker that counts wrongly."""
         if item in self.sent and item not in self.told_last:
-            self.told[item] = max(self.told.get(item, 0), samples)
+            self.note(item, samples)
         assert self.ledger.hear(item, samples, final=False) is None
 
     @rule()
@@ -95,9 +95,12 @@ class Playing(RuleBasedStateMachine):
         self.refused.update(stopped)
         assert not self.ledger.is_playing
 
+    def note(self, item: str, samples: int) -> None:
+        """What the ledger is told, as far as it can be true when it is told."""
+        self.told[item] = max(self.told.get(item, 0), min(samples, self.sent[item] // 2))
+
     def take(self, item: str, cut: Cut | None, *, may_cut: bool) -> None:
-        received, heard = self.sent.get(item, 0) // 2, min(self.told.get(item, 0), self.sent.get(item, 0) // 2)
-        heard = max(heard, 0)
+        received, heard = self.sent.get(item, 0) // 2, self.told.get(item, 0)
         if not may_cut:
             assert cut is None
             return
