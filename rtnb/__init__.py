@@ -29,14 +29,17 @@ if TYPE_CHECKING:
     from rtnb.core.tools import tool as tool
     from rtnb.local.server import LocalEndpoint as LocalEndpoint
     from rtnb.net.endpoints import endpoint as endpoint
+    from rtnb.notebook.audio_io import AudioIO as AudioIO
     from rtnb.notebook.extension import load_ipython_extension as load_ipython_extension
     from rtnb.session.reply import Reply as Reply
     from rtnb.session.session import Session as Session
+    from rtnb.session.silent_speaker import SilentSpeaker as SilentSpeaker
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Audio": "rtnb.core.audio",
+    "AudioIO": "rtnb.notebook.audio_io",
     "ConnectionClosed": "rtnb.core.errors",
     "ConnectionFailed": "rtnb.core.errors",
     "Conversation": "rtnb.core.conversation",
@@ -50,6 +53,7 @@ _HOMES = {
     "RtnbError": "rtnb.core.errors",
     "ServerError": "rtnb.core.errors",
     "Session": "rtnb.session.session",
+    "SilentSpeaker": "rtnb.session.silent_speaker",
     "Tool": "rtnb.core.tools",
     "ToolError": "rtnb.core.errors",
     "WaitTimeout": "rtnb.core.errors",
