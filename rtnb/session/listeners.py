@@ -58,6 +58,8 @@ class Listeners:
         self._queue: queue.SimpleQueue[tuple[Listener, Any] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self.is_empty = True
+        """Whether nobody listens to anything: asked for each event, so a plain attribute."""
 
     def on(self, pattern: str, fn: Listener) -> Listener:
         """Subscribe `fn` to an event name or a glob such as ``response.*``; gives `fn` back."""
@@ -66,6 +68,7 @@ class Listeners:
         with self._lock:
             self._by_pattern.setdefault(pattern, []).append(fn)
             self._matching = {}
+            self.is_empty = False
         return fn
 
     def off(self, pattern: str, fn: Listener | None = None) -> None:
@@ -76,6 +79,7 @@ class Listeners:
             if not kept:
                 del self._by_pattern[pattern]
             self._matching = {}
+            self.is_empty = not self._by_pattern
 
     def of(self, name: str) -> tuple[Listener, ...]:
         """Who hears of `name`; the answer is remembered, so asking for every event costs one look-up."""

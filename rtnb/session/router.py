@@ -85,6 +85,8 @@ class Router:
             handler = handlers.get(change.kind)
             if handler is not None:
                 handler(change)
+        if self._listeners.is_empty:
+            return
         self.tell(entry)
         if self._listeners.of("conversation.updated"):
             for change in changes:
