@@ -137,7 +137,9 @@ class FedMicrophone:
 
     def stop(self) -> None:
         self.calls.append("stop")
-        threading.Thread(target=self.release, daemon=True).start()
+        late = threading.Timer(0.05, self.release)
+        late.daemon = True
+        late.start()
 
     def press(self) -> None:
         self.is_on = True

@@ -219,6 +219,26 @@ def test_silence_at_the_loudspeaker_alone_lets_the_answer_be_made_to_its_end(lab
     assert no_errors(stage.session)
 
 
+def test_an_answer_that_was_called_off_before_it_began_is_not_heard(lab: Lab) -> None:
+    stage = Stage(lab, STORY)
+    replies = Heard()
+
+    def ask_and_call_off() -> None:
+        replies(stage.session.ask("Tell me a story"))
+        stage.session._core.interrupt()
+
+    stage.session._core.post(ask_and_call_off)
+    assert replies.next().wait().status == "cancelled"
+    stage.session.wait("response.done", after=-1)
+    stage.session.clear_audio()
+    stage.hand.turn(5)
+    assert stage.hand.speaker.played.seconds == 0
+    cuts = sent(stage.session, "conversation.item.truncate")
+    assert [cut["audio_end_ms"] for cut in cuts] == [0] * len(cuts)
+    errors = [entry.event["error"]["code"] for entry in stage.session.events.filter("error")]
+    assert set(errors) <= {"response_cancel_not_active"}  # it was made before the cancel came
+
+
 # ---- the user speaks
 
 
