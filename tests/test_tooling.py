@@ -423,3 +423,41 @@ def test_a_broken_connection_does_not_leave_tools_behind(lab: Lab) -> None:
     go_on.set()
     waiting = in_thread(lambda: rtnb.Session(lab.endpoint, output="text").connect())
     waiting().close()
+
+
+def test_a_background_call_whose_arguments_do_not_fit_is_told_so_at_once(lab: Lab) -> None:
+    session = lab.session(call("brew", cups="many"), "Tell me a number.")
+
+    @session.tool(background=True)
+    def brew(cups: int) -> str:
+        """Brew coffee."""
+        return f"{cups} cups"
+
+    reply = session.ask("Brew many cups")
+    assert reply.text == "Tell me a number."
+    [made] = reply.tool_calls
+    assert made.error is not None
+    assert "cups" in made.error
+    assert made.result is None
+    assert "error" in json.loads(made.output or "")
+
+
+def test_what_a_tool_shows_is_part_of_what_the_cell_shows(lab: Lab) -> None:
+    from rtnb.notebook.live import _bundle
+
+    class Picture:
+        def _repr_html_(self) -> str:
+            return "<b>a map</b>"
+
+    session = lab.session(call("look"), "There it is.")
+
+    @session.tool
+    def look() -> rtnb.Result:
+        """Look at the map."""
+        return rtnb.Result("seen", show=Picture())
+
+    reply = session.ask("Look").wait()
+    bundle = _bundle(reply)
+    assert "<b>a map</b>" in bundle["text/html"]
+    assert "There it is." in bundle["text/html"]
+    assert outputs(lab) == ["seen"]

@@ -5,6 +5,8 @@ Imports `rtnb.session.reply`; IPython when it is there.
 
 from __future__ import annotations
 
+import base64
+import html
 import sys
 import threading
 import time
@@ -53,4 +55,24 @@ def _follow(reply: Reply, handle: Any) -> None:
 
 
 def _bundle(reply: Reply) -> dict[str, str]:
-    return {"text/plain": reply.as_plain(), "text/html": reply.as_html()}
+    shown = [_rich(call.shown) for call in reply.tool_calls_so_far if call.shown is not None]
+    return {"text/plain": reply.as_plain(), "text/html": reply.as_html() + "".join(shown)}
+
+
+def _rich(value: Any) -> str:
+    """What a tool wants a person to see (`rtnb.Result`), as HTML: its own, its picture, or its text."""
+    from IPython.core.formatters import DisplayFormatter
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    formatter = shell.display_formatter if shell is not None else DisplayFormatter()
+    data, _ = formatter.format(value)
+    if "text/html" in data:
+        return str(data["text/html"])
+    if "image/png" in data:
+        png = data["image/png"]
+        text = base64.b64encode(png).decode("ascii") if isinstance(png, bytes) else str(png).strip()
+        return f'<img alt="picture of a tool" style="max-width:100%" src="data:image/png;base64,{text}">'
+    if "image/svg+xml" in data:
+        return str(data["image/svg+xml"])
+    return f"<pre>{html.escape(str(data.get('text/plain', value)))}</pre>"

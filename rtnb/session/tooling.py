@@ -17,7 +17,7 @@ import orjson
 
 from rtnb.core.protocol import item_create, system_message
 from rtnb.core.services import is_provided, service
-from rtnb.core.tool_output import background_output, background_result
+from rtnb.core.tool_output import background_output, background_result, error_output
 from rtnb.core.tools import Tool, ToolSet
 from rtnb.session.reply import Reply, ToolCall
 from rtnb.session.sequencer import Sequencer, Turn
@@ -87,7 +87,8 @@ class Tooling:
     async def _run(self, sequencer: Sequencer, reply: Reply, call: ToolCall, tool: Tool | None) -> None:
         arguments = call.arguments_text
         was_cancelled = False
-        if tool is not None and tool.background:
+        is_late = tool is not None and tool.background and _will_run(tool, arguments)
+        if tool is not None and is_late:
             call.output = background_output(tool.name)
             reply.changed()
             sequencer.tool_finished(call.call_id, call.output)
@@ -95,13 +96,13 @@ class Tooling:
             outcome = await self.runner.run(tool or call.name, arguments, call_id=call.call_id, known=self.tools.names)
         except asyncio.CancelledError:
             was_cancelled = True
-            outcome = ToolOutcome('{"error": "The call was cancelled by the user."}', False, "cancelled")
+            outcome = ToolOutcome(error_output("The call was cancelled by the user."), False, "cancelled")
         if outcome.exception is not None:
             logger.debug("tool %s failed\n%s", call.name, outcome.traceback)
         call.error = outcome.error
         call.milliseconds = outcome.milliseconds
         call.shown = outcome.shown
-        if tool is not None and tool.background:
+        if tool is not None and is_late:
             call.result = outcome.output
             reply.changed()
             if was_cancelled:
@@ -112,6 +113,17 @@ class Tooling:
             call.output = outcome.output
             reply.changed()
             sequencer.tool_finished(call.call_id, outcome.output)
+
+
+def _will_run(tool: Tool, arguments: str) -> bool:
+    """Whether a call is sure to begin, so that "under way" is true: its arguments fit, and nobody is to be asked."""
+    if tool.confirm:
+        return False
+    try:
+        tool.parse(arguments)
+    except Exception:  # noqa: BLE001 - whatever it is, the runner meets it again and puts it into words
+        return False
+    return True
 
 
 async def ask_for_approval(tool: Tool, arguments: dict[str, Any]) -> bool:
