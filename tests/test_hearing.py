@@ -61,7 +61,14 @@ async def understood(
     return await listener.finish(), partials
 
 
-LESSONS = ["What's the weather in New York?", "How about Chicago?", "What is four plus six?", "Tell me a long story."]
+LESSONS = [
+    "What's the weather in New York?",
+    "Stop.",
+    "Hello.",
+    "How about Chicago?",
+    "What is four plus six?",
+    "Tell me a long story.",
+]
 
 
 @needs_sphinx
@@ -294,9 +301,9 @@ async def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.M
 # -- what may be claimed, how it is written --------------------------------------------------------------------------
 
 
-def result(text: str, prob: float, score: float, other: str) -> dict[str, object]:
+def result(text: str, prob: float, score: float, other: str, *, lesson: bool = False) -> dict[str, object]:
     words = [{"word": word, "start": n, "end": n + 1, "prob": prob} for n, word in enumerate(text.split())]
-    return {"text": text, "words": words, "score": score, "other": {"text": other}}
+    return {"text": text, "words": words, "score": score, "lesson": lesson, "other": {"text": other}}
 
 
 def test_sure_words_are_claimed_and_unsure_ones_are_not() -> None:
@@ -306,6 +313,11 @@ def test_sure_words_are_claimed_and_unsure_ones_are_not() -> None:
     assert refused.failed is not None
     assert refused.confidence is not None
     assert refused.confidence < 0.3
+
+
+def test_a_sentence_of_the_lessons_needs_less_to_be_claimed() -> None:
+    assert judge(result("stop", 0.7, 0.68, "stop it"), 0.3).failed
+    assert judge(result("stop", 0.7, 0.68, "stop it", lesson=True), 0.3).text == "Stop."
 
 
 def test_without_speech_nothing_was_said_however_sure_the_words() -> None:

@@ -9,11 +9,11 @@ frames::
     in   E                           it is over
     in   C                           throw it away
     out  P  {"bytes", "text"}        so many bytes of it have been heard; the text so far
-    out  F  {"text", "confidence", "words", "score", "seconds", ...}      the final text and what speaks for it
-    out  X  {"message"}              it cannot work at all
+    out  F  {"text", "words", "score", "lesson", "other", "seconds"}      the final text and what speaks for it
 
 Two decoders listen side by side: one knows the lessons' sentences, the other English in general. The one whose path
-through the sound scores higher is believed.
+through the sound scores higher is believed; for a whole sentence of the lessons a little less is enough, which matters
+for those of one word ("stop", "hello").
 
 The means of the cepstra belong to voice and microphone, and the decoder's own way to learn them takes seconds. So they
 are measured after 0.9 and 1.5 s of the utterance. The lessons' decoder, which is quick, begins again with them; the
@@ -27,6 +27,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import struct
 import sys
 import tempfile
@@ -35,7 +36,11 @@ from typing import Any, BinaryIO
 _HEADER = struct.Struct("<cII")
 _BYTES_PER_S = 32_000
 _MEASURE_AT_S = (0.9, 1.5)
+_LESSON_BONUS = 0.015  # powers of ten of the score
 _PARTIAL_EVERY = 3200  # bytes: 100 ms
+
+
+_VARIANT = re.compile(r"\(\d+\)")  # the dictionary numbers a word's other pronunciations
 
 
 class Model:
@@ -51,6 +56,7 @@ class Model:
             "fwdflat": False,  # the second pass would come after the end of speech, and gains nothing here
         }
         self._sentences = sentences
+        self.whole = set(sentences)  # what counts as a sentence of the lessons
         with tempfile.TemporaryDirectory(prefix="rtnb-hearing-") as folder:
             path = os.path.join(folder, "lessons.arpa")
             _count(sentences, path)
@@ -74,6 +80,7 @@ class Model:
         if wanted == self._phrases:
             return
         self._phrases = wanted
+        self.whole = {*self._sentences, *wanted}
         with tempfile.TemporaryDirectory(prefix="rtnb-hearing-") as folder:
             path = os.path.join(folder, "lessons.arpa")
             _count(self._sentences + 10 * list(wanted), path)
@@ -137,18 +144,16 @@ class Utterance:
         """Say what has been understood, and what speaks for it."""
         if not self._pcm:
             self.cancel()
-            return {"text": "", "words": [], "score": 0.0, "other": {"text": ""}, "seconds": 0.0}
+            return {"text": "", "words": [], "score": 0.0, "lesson": False, "other": {"text": ""}, "seconds": 0.0}
         if not self._general_runs:  # it was too short to be measured
             self._measure(b"")
         self.cancel()
-        results = [_result(self._model.lessons), _result(self._model.general)]
-        winner = max((0, 1), key=lambda n: results[n]["score"])
+        lessons, general = _result(self._model.lessons), _result(self._model.general)
+        is_lesson = _VARIANT.sub("", lessons["text"]) in self._model.whole
+        bonus = 10**_LESSON_BONUS if is_lesson else 1.0
+        winner, other = (lessons, general) if bonus * lessons["score"] >= general["score"] else (general, lessons)
         seconds = len(self._pcm) / _BYTES_PER_S
-        return results[winner] | {
-            "by": ("lessons", "general")[winner],
-            "other": results[1 - winner],
-            "seconds": seconds,
-        }
+        return winner | {"lesson": is_lesson and winner is lessons, "other": other, "seconds": seconds}
 
     def cancel(self) -> None:
         """Leave off."""
