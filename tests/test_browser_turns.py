@@ -13,8 +13,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import wave
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -203,7 +205,11 @@ def tapped(notebook: Notebook) -> tuple[np.ndarray, dict[str, Any]]:
 
 
 def sent_audio(notebook: Notebook, item: str) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(notebook.value(f"pcm({item})")), "<i2")
+    """What the server sent of an item; through a file, since Jupyter drops outputs of a megabyte."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "sent"
+        notebook.run(f"import pathlib; n = pathlib.Path({str(file)!r}).write_text(pcm({item}))")
+        return np.frombuffer(base64.b64decode(file.read_text()), "<i2")
 
 
 def place(samples: np.ndarray, part: np.ndarray) -> int:
@@ -302,23 +308,6 @@ def check_cut(notebook: Notebook, item: str, record_property: Any) -> None:
     assert notebook.value(f"{item}.truncated_at_ms") == cut["audio_end_ms"]
     assert 0 < notebook.value(f"len({item}.heard_transcript) / len({item}.transcript)") < 1
     assert notebook.value("[entry.event['error'] for entry in session.events.filter('error')]") == []
-
-
-def test_speech_over_an_answer_cuts_it_where_it_was_heard(notebook: Notebook, record_property: Any) -> None:
-    make(notebook, "turn_detection={'type': 'server_vad', 'create_response': False}", "context_rate=24000")
-    notebook.run("audio.microphone.start()")
-    notebook.wait_for("session.events.find('input_audio_buffer.speech_stopped')", timeout=30)
-    notebook.run("reply = session.ask('Tell me a long story')")  # the second question comes over it
-    notebook.wait_for("len(session.events.filter('input_audio_buffer.speech_stopped')) == 2", timeout=30)
-    notebook.run("audio.microphone.stop(release=True)")
-    notebook.wait_for("session.events.find('conversation.item.truncated') and len(said()) == 2", timeout=60)
-    check_cut(notebook, "answers()[0]", record_property)
-    names = "[e.name for e in session.events if e.name in {'input_audio_buffer.speech_started', %s}]"
-    order = notebook.value(names % "'conversation.item.truncate', 'response.cancel'")
-    assert order == ["input_audio_buffer.speech_started"] * 2 + ["conversation.item.truncate"]
-    notebook.run("session.respond()")
-    notebook.wait_for("heard_to_its_end(2)", timeout=30)
-    assert "Berlin" in notebook.value("answers()[1].transcript")
 
 
 def test_talk_pressed_over_an_answer_cuts_it_where_it_was_heard(
