@@ -10,27 +10,26 @@ Imports `rtnb.core`, `rtnb.net` and its neighbours in `rtnb.session`.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from rtnb.core.conversation import Item
 from rtnb.core.errors import ProtocolError
-from rtnb.core.latency import Spread, spread
-from rtnb.core.log import Entry, EventLog
+from rtnb.core.log import Entry
 from rtnb.core.protocol import Event
 from rtnb.core.services import is_provided, service
 from rtnb.core.tools import Tool
+from rtnb.session.aio import Aio
 from rtnb.session.core import Core, SessionState
+from rtnb.session.face_account import AccountFace
+from rtnb.session.face_sound import SoundFace
 from rtnb.session.listeners import Listener
 from rtnb.session.reply import Reply
 from rtnb.session.sequencer import State
 from rtnb.session.settings import TurnDetection
-from rtnb.session.sound import Heard
 
 if TYPE_CHECKING:
-    from rtnb.core.latency import Turn
-    from rtnb.core.usage import Cost, Usage
+    pass
 
 __all__ = ["Session", "SessionState"]
 
@@ -40,7 +39,7 @@ Fn = TypeVar("Fn", bound=Callable[..., Any])
 _ANSWER_S: Final = 120.0
 
 
-class Session:
+class Session(AccountFace, SoundFace):
     """A conversation with a realtime voice model.
 
     Parameters
@@ -363,67 +362,6 @@ class Session:
         """Take a tool away, here and on the server."""
         self._call(self._core.do_remove_tool(name))
 
-    # ---- the audio buffer
-
-    def append_audio(self, sound: Any) -> None:
-        """Append sound to the server's input buffer: `rtnb.Audio`, 24 kHz PCM16 bytes, or an array. From any thread."""
-        self._core.append_audio(sound)
-
-    def commit(self, timeout: float = 10) -> Item:
-        """Make the buffer a user message; gives the item. No answer is begun: see `respond`.
-
-        Raises
-        ------
-        ProtocolError
-            Less than 100 ms were appended, which the service refuses.
-        """
-        return self._call(self._core.do_commit(timeout))
-
-    def clear_audio(self, timeout: float = 10) -> None:
-        """Empty the server's input buffer."""
-        self._call(self._core.do_clear_audio(timeout))
-
-    def attach(self, audio: Any = None, *, speaker: Any = ..., microphone: Any = ...) -> None:
-        """Play answers through a loudspeaker, and listen to a microphone; ``attach(None)`` detaches both.
-
-        Parameters
-        ----------
-        audio
-            Something with a ``speaker`` and a ``microphone``, such as `rtnb.AudioIO`.
-        speaker, microphone
-            One of them by itself, or None to detach it; the other one stays. See `rtnb.session.sound`:
-            ``SilentSpeaker()`` plays without sound. Several sessions may share a loudspeaker; a microphone belongs to
-            the last that took it.
-        """
-        if audio is not None or (speaker is ... and microphone is ...):
-            speaker = getattr(audio, "speaker", None) if speaker is ... else speaker
-            microphone = getattr(audio, "microphone", None) if microphone is ... else microphone
-        self._core.attach(speaker, microphone)
-
-    @property
-    def half_duplex(self) -> bool:
-        """Whether the microphone is deaf while an answer is heard; may be set."""
-        return self._core.capture.half_duplex
-
-    @half_duplex.setter
-    def half_duplex(self, is_on: bool) -> None:
-        self._core.capture.half_duplex = is_on
-
-    @property
-    def dropped(self) -> int:
-        """How many frames of the microphone were lost: in the page, on the way, or because the socket was too slow."""
-        return self._core.capture.dropped
-
-    @property
-    def is_playing(self) -> bool:
-        """Whether an answer is being heard, or is about to be."""
-        return self._core.is_playing
-
-    @property
-    def heard(self) -> list[Heard]:
-        """What the loudspeaker reported as heard: time, item, samples at 24 kHz, whether it was the last report."""
-        return list(self._core.sound.heard)
-
     # ---- the conversation
 
     @property
@@ -458,38 +396,6 @@ class Session:
         """Cut the audio of an answer, so that the model knows what was heard; clamped to what there is."""
         self._call(self._core.do_truncate(item, audio_end_ms, timeout))
 
-    # ---- what happened
-
-    @property
-    def events(self) -> EventLog:
-        """Every event of both directions."""
-        return self._core.log
-
-    @property
-    def replies(self) -> list[Reply]:
-        """All answers, oldest first, those to detected speech included."""
-        return list(self._core.replies)
-
-    @property
-    def usage(self) -> Usage:
-        """Tokens of all responses so far."""
-        return self._core.usage()
-
-    @property
-    def cost(self) -> Cost | None:
-        """USD of all responses so far by the price table; None when the price of the model is unknown."""
-        return self._core.cost()
-
-    @property
-    def turns(self) -> list[Turn]:
-        """One entry for each response: what called for it, and how long what took."""
-        return self._core.turns()
-
-    @property
-    def latency(self) -> dict[str, Spread]:
-        """Median and 95th percentile of each distance over all turns, in milliseconds; see `rtnb.core.latency`."""
-        return spread(self._core.turns())
-
     @property
     def state(self) -> SessionState:
         """Where the connection stands."""
@@ -521,121 +427,5 @@ class Session:
         why = f" ({core.failure})" if core.failure and core.state is SessionState.FAILED else ""
         return f"<Session{name} {core.state.value}{why}, {core.conversation.count} items, {len(core.log)} events>"
 
-    @contextlib.contextmanager
-    def recording(self, timeout: float = _ANSWER_S) -> Iterator[list[Reply]]:
-        """Speak by hand: what comes inside is a turn, which on leaving is committed and answered.
-
-        An attached microphone records meanwhile; without one, append audio inside. What was being said is interrupted.
-        The list that it gives holds the reply afterwards.
-
-        Raises
-        ------
-        ProtocolError
-            Turn detection is on: the server would take the same speech as a turn. Or less than 100 ms came.
-
-        Examples
-        --------
-        >>> with session.recording() as answers:
-        ...     session.append_audio(rtnb.Audio.speak("What time is it?"))
-        >>> answers[0].text  # doctest: +SKIP
-        """
-        self.connect()
-        core = self._core
-        if core.detects_turns:
-            raise ProtocolError(
-                "turn detection is on, so the server says when a turn ends: append audio as it is, or switch it off "
-                "with session.update(turn_detection=None)",
-                param="audio.input.turn_detection",
-            )
-        self.interrupt()
-        self.clear_audio()
-        core.capture.begin()
-        answers: list[Reply] = []
-        try:
-            try:
-                yield answers
-            finally:
-                core.capture.finish()
-            self.commit()
-        except BaseException:
-            if core.is_ready:
-                core.runner.post(core.discard_speech)  # half a turn must not begin the next one
-            raise
-        answers.append(self.respond(timeout=timeout))
-
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
         return self._core.runner.call(work)
-
-
-class Aio:
-    """The blocking calls of a session, awaitable from any loop: ``await session.aio.connect()``.
-
-    ``connect``, ``close``, ``wait``, ``update``, ``interrupt``, ``commit``, ``clear_audio``, ``insert``, ``delete``,
-    ``truncate``, ``add_tool`` and ``remove_tool``, with the same arguments.
-    """
-
-    def __init__(self, core: Core) -> None:
-        self._core = core
-
-    async def connect(self, timeout: float = 10) -> None:
-        """As `Session.connect`."""
-        await self._core.runner.bridge(self._core.do_connect(timeout))
-
-    async def close(self) -> None:
-        """As `Session.close`."""
-        await self._core.runner.bridge(self._core.do_close())
-        self._core.stop()
-
-    async def wait(
-        self,
-        event: str,
-        where: Callable[[Event], bool] | None = None,
-        timeout: float = 10,
-        *,
-        after: int | Entry | Event | None = None,
-    ) -> Event:
-        """As `Session.wait`."""
-        return await self._core.runner.bridge(self._core.do_wait(event, where, timeout, after=after))
-
-    async def update(self, *, config: Mapping[str, Any] | None = None, **settings: Any) -> dict[str, Any]:
-        """As `Session.update`."""
-        return await self._core.runner.bridge(self._core.do_update(settings, config))
-
-    async def interrupt(self) -> bool:
-        """As `Session.interrupt`."""
-        return await self._core.runner.bridge(self._core.do_interrupt())
-
-    async def commit(self, timeout: float = 10) -> Item:
-        """As `Session.commit`."""
-        return await self._core.runner.bridge(self._core.do_commit(timeout))
-
-    async def clear_audio(self, timeout: float = 10) -> None:
-        """As `Session.clear_audio`."""
-        await self._core.runner.bridge(self._core.do_clear_audio(timeout))
-
-    async def insert(
-        self,
-        content: Any,
-        *,
-        role: Literal["user", "assistant", "system"] = "user",
-        after: str | Item | None = None,
-        timeout: float = 10,
-    ) -> Item:
-        """As `Session.insert`."""
-        return await self._core.runner.bridge(self._core.do_insert(content, role=role, after=after, timeout=timeout))
-
-    async def delete(self, item: str | Item, timeout: float = 10) -> None:
-        """As `Session.delete`."""
-        await self._core.runner.bridge(self._core.do_delete(item, timeout))
-
-    async def truncate(self, item: str | Item, audio_end_ms: int, timeout: float = 10) -> None:
-        """As `Session.truncate`."""
-        await self._core.runner.bridge(self._core.do_truncate(item, audio_end_ms, timeout))
-
-    async def add_tool(self, tool: Tool) -> None:
-        """As `Session.add_tool`, for a tool that is made already."""
-        await self._core.runner.bridge(self._core.do_add_tool(tool))
-
-    async def remove_tool(self, name: str | Tool) -> None:
-        """As `Session.remove_tool`."""
-        await self._core.runner.bridge(self._core.do_remove_tool(name))

@@ -1,0 +1,91 @@
+"""`Aio`: the blocking calls of a session, awaitable.
+
+Imports `rtnb.core` and `rtnb.session.core`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from rtnb.core.conversation import Item
+from rtnb.core.log import Entry
+from rtnb.core.protocol import Event
+from rtnb.core.tools import Tool
+from rtnb.session.core import Core
+
+__all__ = ["Aio"]
+
+
+class Aio:
+    """The blocking calls of a session, awaitable from any loop: ``await session.aio.connect()``.
+
+    ``connect``, ``close``, ``wait``, ``update``, ``interrupt``, ``commit``, ``clear_audio``, ``insert``, ``delete``,
+    ``truncate``, ``add_tool`` and ``remove_tool``, with the same arguments.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def connect(self, timeout: float = 10) -> None:
+        """As `Session.connect`."""
+        await self._core.runner.bridge(self._core.do_connect(timeout))
+
+    async def close(self) -> None:
+        """As `Session.close`."""
+        await self._core.runner.bridge(self._core.do_close())
+        self._core.stop()
+
+    async def wait(
+        self,
+        event: str,
+        where: Callable[[Event], bool] | None = None,
+        timeout: float = 10,
+        *,
+        after: int | Entry | Event | None = None,
+    ) -> Event:
+        """As `Session.wait`."""
+        return await self._core.runner.bridge(self._core.do_wait(event, where, timeout, after=after))
+
+    async def update(self, *, config: Mapping[str, Any] | None = None, **settings: Any) -> dict[str, Any]:
+        """As `Session.update`."""
+        return await self._core.runner.bridge(self._core.do_update(settings, config))
+
+    async def interrupt(self) -> bool:
+        """As `Session.interrupt`."""
+        return await self._core.runner.bridge(self._core.do_interrupt())
+
+    async def commit(self, timeout: float = 10) -> Item:
+        """As `Session.commit`."""
+        return await self._core.runner.bridge(self._core.do_commit(timeout))
+
+    async def clear_audio(self, timeout: float = 10) -> None:
+        """As `Session.clear_audio`."""
+        await self._core.runner.bridge(self._core.do_clear_audio(timeout))
+
+    async def insert(
+        self,
+        content: Any,
+        *,
+        role: Literal["user", "assistant", "system"] = "user",
+        after: str | Item | None = None,
+        timeout: float = 10,
+    ) -> Item:
+        """As `Session.insert`."""
+        return await self._core.runner.bridge(self._core.do_insert(content, role=role, after=after, timeout=timeout))
+
+    async def delete(self, item: str | Item, timeout: float = 10) -> None:
+        """As `Session.delete`."""
+        await self._core.runner.bridge(self._core.do_delete(item, timeout))
+
+    async def truncate(self, item: str | Item, audio_end_ms: int, timeout: float = 10) -> None:
+        """As `Session.truncate`."""
+        await self._core.runner.bridge(self._core.do_truncate(item, audio_end_ms, timeout))
+
+    async def add_tool(self, tool: Tool) -> None:
+        """As `Session.add_tool`, for a tool that is made already."""
+        await self._core.runner.bridge(self._core.do_add_tool(tool))
+
+    async def remove_tool(self, name: str | Tool) -> None:
+        """As `Session.remove_tool`."""
+        await self._core.runner.bridge(self._core.do_remove_tool(name))
