@@ -20,7 +20,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from rtnb.core.conversation import Conversation
-from rtnb.core.errors import ConnectionClosed, NotConnected, ProtocolError, RtnbError, ServerError, ToolError, redact
+from rtnb.core.errors import (
+    ConnectionClosed,
+    NotConnected,
+    ProtocolError,
+    RtnbError,
+    ServerError,
+    ToolError,
+    WaitTimeout,
+    redact,
+)
 from rtnb.core.latency import Latency
 from rtnb.core.latency import turns as turns_of
 from rtnb.core.lint import lint
@@ -531,6 +540,28 @@ class Core(Calls, Sounding):
     def reply_cost(self, reply: Reply) -> Cost | None:
         """What a reply cost."""
         return accounts.cost_of(self.reply_usage(reply), self.model, is_free=self.endpoint.kind == "local")
+
+    def wait_heard(self, reply: Reply, seconds: float | None, timeout: float) -> float:
+        """Wait until so much of a reply was heard."""
+        sound = self.sound
+
+        async def has_speaker() -> bool:  # on the loop: after an `attach` that was handed over just before
+            return sound.speaker is not None
+
+        if not self.runner.call(has_speaker()):
+            raise RtnbError("nobody hears it: no loudspeaker is attached; see session.attach")
+        end = time.monotonic() + timeout
+        while True:
+            is_done = reply.is_done  # before its items are read: afterwards there are no more
+            items = {item.id for response in reply.responses for item in response.output}
+            samples, is_over = sound.heard_of(items)
+            heard = samples / 24_000
+            if (seconds is not None and heard >= seconds) or (is_done and is_over):
+                return heard
+            if time.monotonic() >= end:
+                raise WaitTimeout(f"{heard:.1f} s of the answer were heard within {timeout:g} s; it goes on")
+            with sound.news:
+                sound.news.wait(0.05)  # short: the end of the answer is not told here, and Ctrl-C is to be seen
 
     def reply_latency(self, reply: Reply) -> Latency:
         """The distances of a reply's first response."""

@@ -109,6 +109,10 @@ class Host(Protocol):
         """The distances between its events."""
         ...
 
+    def wait_heard(self, reply: Reply, seconds: float | None, timeout: float) -> float:
+        """Wait until so much of it was heard."""
+        ...
+
 
 class Reply:
     """One answer, tool rounds included; made by ``session.ask(...)``, never by hand.
@@ -242,6 +246,27 @@ class Reply:
         except TimeoutError:
             raise self._late(limit) from None
         return self
+
+    def wait_heard(self, seconds: float | None = None, timeout: float | None = None) -> float:
+        """Wait until so much of it was heard through the session's loudspeaker; gives the seconds that were.
+
+        Parameters
+        ----------
+        seconds
+            Return as soon as so much was heard; not before the loudspeaker is through with it when not given. An
+            answer that is shorter, or is interrupted, ends the wait too.
+        timeout
+            Seconds to wait at most; the reply's own when not given.
+
+        Raises
+        ------
+        RtnbError
+            No loudspeaker is attached; see `Session.attach`.
+        WaitTimeout
+            It was not heard in time.
+        """
+        self._host.check_may_block()
+        return self._host.wait_heard(self, seconds, self._timeout if timeout is None else timeout)
 
     def cancel(self) -> None:
         """Stop it: what has come stays, its status becomes ``cancelled``. No error when it is already done."""

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from rtnb.core.changes import Change
@@ -127,6 +127,8 @@ class Sound:
         """All reports, oldest first."""
         self.first_heard: dict[str, float] = {}
         """When the first sample of an item was heard, in seconds of the log."""
+        self.news = threading.Condition()
+        """Notified with each report, and when the connection is lost."""
         self.law: str = "audio/pcmu"
         """The session's output format, as far as it is not PCM."""
         self._items: dict[str, Item] = {}  # those in the ledger without their last report
@@ -173,6 +175,8 @@ class Sound:
         if samples > 0:
             self.first_heard.setdefault(item_id, now)
         cut = self.ledger.hear(item_id, samples, final=final)
+        with self.news:
+            self.news.notify_all()
         if cut is None:
             return
         item = self._items.pop(item_id, None)
@@ -187,6 +191,14 @@ class Sound:
         """Tell the server, if the item is in the conversation."""
         if item is None or not (item.deleted or (item.response is not None and item.response.out_of_band)):
             self._truncate(cut)
+
+    def heard_of(self, items: Collection[str]) -> tuple[int, bool]:
+        """How many samples (24 kHz) of some items were heard, and whether that is all; from any thread."""
+        heard: dict[str, int] = {}
+        for report in list(self.heard):
+            if report.item_id in items:
+                heard[report.item_id] = max(heard.get(report.item_id, 0), report.samples)
+        return sum(heard.values()), not any(track.item_id in items for track in self.ledger.unsettled)
 
     # ---- what the server sends
 
@@ -207,6 +219,8 @@ class Sound:
         self._held.clear()
         self._telephones.clear()
         self._spoken_over.clear()
+        with self.news:
+            self.news.notify_all()
 
     def response_created(self, change: Change) -> None:
         """Follow a response."""
