@@ -625,12 +625,15 @@ function registerProcessors() {
       super();
       this.queue = new PlayQueue(rate, options.processorOptions.prebufferMs);
       this.latency = 0;
+      this.volume = options.processorOptions.volume ?? 1;
+      this.gain = this.volume;
       this.sinceReport = 0;
       this.sounding = false;
       this.port.onmessage = (/** @type {any} */ { data }) => {
         if (data.pcm) this.queue.add(data.item, fromPcm16(data.pcm));
         else if (data.end) this.queue.end(data.end);
         else if (data.stop) this.tell(this.queue.stop(data.stop, this.latency), true);
+        else if ("volume" in data) this.volume = data.volume;
         else if ("latency" in data) this.latency = data.latency * 24000;
       };
     }
@@ -640,6 +643,11 @@ function registerProcessors() {
     }
     process(/** @type {any} */ _, /** @type {Float32Array[][]} */ [output]) {
       const sounding = this.queue.process(output[0]);
+      if (this.gain !== 1 || this.volume !== 1) {
+        const [from, step] = [this.gain, (this.volume - this.gain) / output[0].length]; // a jump would click
+        for (let i = 0; i < output[0].length; i++) output[0][i] *= from + step * (i + 1);
+        this.gain = this.volume;
+      }
       for (const channel of output.slice(1)) channel.set(output[0]);
       this.sinceReport += output[0].length;
       if (this.sinceReport >= rate / 10 || sounding !== this.sounding) {
@@ -954,6 +962,8 @@ class Engine {
     this.level = -100;
     this.error = "";
     this.devices = /** @type {{id: string, label: string}[]} */ ([]);
+    this.volume = 1; // 0 to 1
+    this.output = ""; // id of the loudspeaker; empty: the system's own choice
     this.take = 0; // number of the recording; frames carry it
     this.taking = false; // this page asked to be the one that plays
     this.replaced = false; // another page plays
@@ -1074,11 +1084,12 @@ class Engine {
       const player = new AudioWorkletNode(context, "rtnb-play", {
         numberOfInputs: 0,
         outputChannelCount: [2],
-        processorOptions: { prebufferMs: this.model.get("prebuffer_ms") },
+        processorOptions: { prebufferMs: this.model.get("prebuffer_ms"), volume: this.volume },
       });
       player.port.onmessage = ({ data }) => this.onPlayed(data);
       player.connect(context.destination);
       this.player = player;
+      if (this.output) this.setOutput(this.output);
       context.onstatechange = () => this.onContext();
       this.onContext();
       this.resume();
@@ -1109,6 +1120,25 @@ class Engine {
     const post = () => this.player?.port.postMessage(message, message.pcm ? [message.pcm.buffer] : []);
     if (this.player) return post();
     this.pending = (this.pending ?? Promise.resolve()).then(() => this.start()).then(post, () => {});
+  }
+
+  /** @param {number} volume 0 to 1 */
+  setVolume(volume) {
+    this.volume = volume;
+    this.player?.port.postMessage({ volume });
+    this.changed();
+  }
+
+  /** Play through another loudspeaker, where the browser can (setSinkId). @param {string} id */
+  async setOutput(id) {
+    this.output = id;
+    const context = /** @type {any} */ (this.context);
+    if (!context?.setSinkId) return this.changed();
+    await context.setSinkId(id).catch((/** @type {Error} */ error) => {
+      this.output = "";
+      this.error = `That loudspeaker cannot be used (${error.message}); the system's own one plays.`;
+    });
+    this.changed();
   }
 
   /** Silence, decided here: the kernel may be busy. */
@@ -1426,7 +1456,15 @@ export default () => {
   return {
     initialize(/** @type {{model: any, signal: AbortSignal}} */ { model, signal }) {
       engine = new Engine(model, signal ?? new AbortController().signal);
-      return () => engine.close();
+      // Other widgets of this page (the panel) draw and steer the same sound.
+      const engines = (/** @type {any} */ (globalThis).rtnbEngines ??= new Map());
+      const id = model.get("_address")?.link;
+      engines.set(id, engine);
+      document.dispatchEvent(new CustomEvent("rtnb-engine", { detail: id }));
+      return () => {
+        engine.close();
+        if (engines.get(id) === engine) engines.delete(id);
+      };
     },
     render(/** @type {{el: HTMLElement}} */ { el }) {
       return view({ engine, el });
