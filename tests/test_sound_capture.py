@@ -9,6 +9,7 @@ import pytest
 from helpers_sound import MS, FedMicrophone
 
 from rtnb.session.capture import Capture
+from rtnb.session.telephone import Line
 
 
 class FakeLink:
@@ -27,6 +28,7 @@ class Host:
     def __init__(self) -> None:
         self.link: Any = None
         self.calls: list[str] = []
+        self.line = Line(lambda: "audio/pcm")
         self.n_bytes = 0
         self.detects_turns = self.hears_speech = self.is_playing = False
 

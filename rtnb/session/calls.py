@@ -26,6 +26,7 @@ from rtnb.core.protocol import (
 from rtnb.session.content import content_parts, pcm_of
 from rtnb.session.link import Link
 from rtnb.session.router import Router
+from rtnb.session.telephone import Line
 
 __all__ = ["Calls", "refuse_errors"]
 
@@ -37,7 +38,13 @@ class Calls:
     log: EventLog
     router: Router
     _cursor: int
-    _appended: int  # bytes in the input buffer that were not committed yet
+    line: Line
+    _appended: int  # bytes of 24 kHz PCM16 in the input buffer that were not committed yet
+
+    @property
+    def input_format(self) -> str | None:
+        """The format of the user's audio on the wire."""
+        raise NotImplementedError
 
     def open_link(self) -> Link:
         """The connection; raises `rtnb.NotConnected`."""
@@ -51,8 +58,7 @@ class Calls:
         link = self.open_link()
         step = LIMITS.APPEND_BYTES // 16
         for start in range(0, len(data), step):
-            chunk = data[start : start + step]
-            link.put({"type": "input_audio_buffer.append", "audio": base64.b64encode(chunk).decode("ascii")})
+            _append(link, self.line.push(data[start : start + step]))
         self._appended += len(data)
 
     async def do_commit(self, timeout: float) -> Item:
@@ -64,6 +70,7 @@ class Calls:
                 f"service takes turns of {LIMITS.MIN_COMMIT_MS} ms and more. Record a little longer."
             )
         self._appended = 0
+        _append(link, self.line.flush())
         self._cursor = len(self.log) - 1
         entry = await link.request(
             {"type": "input_audio_buffer.commit"}, "input_audio_buffer.committed", timeout=timeout
@@ -80,6 +87,7 @@ class Calls:
     async def do_clear_audio(self, timeout: float) -> None:
         """Clear the buffer."""
         self._appended = 0
+        self.line.clear()
         await self.open_link().request(
             {"type": "input_audio_buffer.clear"}, "input_audio_buffer.cleared", timeout=timeout
         )
@@ -96,7 +104,7 @@ class Calls:
     ) -> Item:
         """Create an item and wait until it is there."""
         link = self.open_link()
-        item = _message(content, role)
+        item = _message(content, role, self.input_format)
         item.setdefault("id", new_id("item"))
         event = item_create(item, previous_item_id=_id_of(after) if after is not None else None)
         refuse_errors(event)
@@ -149,11 +157,16 @@ def _id_of(item: str | Item) -> str:
     return item.id if isinstance(item, Item) else item
 
 
-def _message(content: Any, role: str) -> dict[str, Any]:
+def _append(link: Link, data: bytes) -> None:
+    if data:
+        link.put({"type": "input_audio_buffer.append", "audio": base64.b64encode(data).decode("ascii")})
+
+
+def _message(content: Any, role: str, input_format: str | None) -> dict[str, Any]:
     if isinstance(content, Mapping) and "type" in content and ("role" in content or content["type"] != "message"):
         return dict(content)
     if role == "user":
-        return user_message(content_parts(content))
+        return user_message(content_parts(content, input_format))
     if not isinstance(content, str):
         raise ProtocolError(f"a message of the {role} is text; the service takes nothing else")
     if role == "assistant":

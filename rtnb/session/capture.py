@@ -20,6 +20,7 @@ from typing import Final, Protocol
 from rtnb.core.protocol import BYTES_PER_MS, LIMITS
 from rtnb.session.link import Link
 from rtnb.session.sound import Microphone
+from rtnb.session.telephone import Line
 
 __all__ = ["Capture", "CaptureHost"]
 
@@ -32,6 +33,7 @@ class CaptureHost(Protocol):
     """What capturing needs of its session: `post`, `count_audio` and properties on any thread, the rest on the loop."""
 
     link: Link | None
+    line: Line
 
     def post(self, call: Callable[..., object], *args: object) -> None:
         """Run on the session's loop."""
@@ -239,6 +241,7 @@ class Capture:
 
     def _put(self, link: Link, pcm: bytes) -> None:
         before = link.dropped
-        link.put_frame(pcm)
+        if frame := self._host.line.push(pcm):
+            link.put_frame(frame)
         self._dropped += link.dropped - before
         self._host.count_audio(len(pcm))

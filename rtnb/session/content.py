@@ -1,6 +1,6 @@
 """What a user may ask with: text, speech, pictures, or a list of them, as content parts of the protocol.
 
-Imports `rtnb.core`.
+Imports `rtnb.core` and `rtnb.session.telephone`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from rtnb.core.audio import Audio
 from rtnb.core.audiofiles import container_of
 from rtnb.core.errors import ProtocolError
 from rtnb.core.protocol import RATE, Event, input_audio, input_image, input_text
+from rtnb.session.telephone import encoded
 
 __all__ = ["content_parts", "pcm_of"]
 
@@ -22,7 +23,7 @@ _PICTURES: Final = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 _FORMS: Final = "text, an rtnb.Audio, a picture (bytes, path, or Pillow image), a content part, or a list of these"
 
 
-def content_parts(content: Any) -> list[Event]:
+def content_parts(content: Any, input_format: str | None = None) -> list[Event]:
     """The content parts of a user message.
 
     Parameters
@@ -30,6 +31,8 @@ def content_parts(content: Any) -> list[Event]:
     content
         Text; `rtnb.Audio` (resampled to 24 kHz); a PNG or JPEG as bytes, as a `pathlib.Path` or as a Pillow image; a
         content part of the protocol; or a sequence of these.
+    input_format
+        The session's input format, in which the service reads sound in messages too; PCM16 when not given.
 
     Raises
     ------
@@ -37,9 +40,9 @@ def content_parts(content: Any) -> list[Event]:
         For anything else, and for nothing at all.
     """
     if isinstance(content, Sequence) and not isinstance(content, (str, bytes, bytearray, Audio)):
-        parts = [_part(each) for each in content]
+        parts = [_part(each, input_format) for each in content]
     else:
-        parts = [_part(content)]
+        parts = [_part(content, input_format)]
     if not parts:
         raise ProtocolError(f"there is nothing to ask: give {_FORMS}")
     return parts
@@ -70,13 +73,13 @@ def pcm_of(sound: Any) -> bytes:
     raise ProtocolError(f"a sound is rtnb.Audio, bytes of 24 kHz PCM16, or an array, not {type(sound).__name__}")
 
 
-def _part(content: Any) -> Event:
+def _part(content: Any, input_format: str | None) -> Event:
     if isinstance(content, str):
         if not content.strip():
             raise ProtocolError("there is nothing to ask: the text is empty")
         return input_text(content)
     if isinstance(content, Audio):
-        return input_audio(base64.b64encode(pcm_of(content)).decode("ascii"))
+        return input_audio(base64.b64encode(encoded(pcm_of(content), input_format)).decode("ascii"))
     if isinstance(content, Mapping):
         return dict(content)
     if isinstance(content, Path):

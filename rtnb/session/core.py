@@ -57,6 +57,7 @@ from rtnb.session.sequencer import Sequencer, Turn
 from rtnb.session.settings import merged, session_object
 from rtnb.session.sound import Sound
 from rtnb.session.sounding import Sounding
+from rtnb.session.telephone import Line, format_of
 from rtnb.session.tool_runner import ToolRunner
 from rtnb.session.tooling import Tooling, ask_for_approval
 
@@ -117,7 +118,8 @@ class Core(Calls, Sounding):
         self._early: deque[Turn] = deque()  # asked before the connection was ready
         self._cursor = -1  # where `wait` looks from
         self._raw_updates: list[tuple[str, Any]] = []  # sent by hand, with their event ids; not yet in `config`
-        self._appended = 0  # bytes in the input buffer that were not committed yet
+        self.line = Line(lambda: self.input_format)
+        self._appended = 0  # bytes of 24 kHz PCM16 in the input buffer that were not committed yet
         self.sequencer = Sequencer(
             send=self._put,
             start_tool=lambda reply, call: self.tooling.start(self.sequencer, reply, call),
@@ -173,6 +175,7 @@ class Core(Calls, Sounding):
         self.sound.connected()
         self.conversation = Conversation()
         self._appended = 0
+        self.line.clear()
         _open_cores.add(self)
         try:
             endpoint = self.endpoint
@@ -278,7 +281,11 @@ class Core(Calls, Sounding):
 
     def ask(self, content: Any, settings: dict[str, Any], timeout: float, *, interrupt: bool = False) -> Reply:
         """Make the reply and hand the turn over; `content` None asks about the conversation as it stands."""
-        items = [] if content is None else [item_create(user_message(content_parts(content), id=new_id("item")))]
+        items = (
+            []
+            if content is None
+            else [item_create(user_message(content_parts(content, self.input_format), id=new_id("item")))]
+        )
         for event in items:
             event["event_id"] = new_id("event")
         turn = Turn(self._new_reply(timeout), items=items, settings=settings)
@@ -354,6 +361,11 @@ class Core(Calls, Sounding):
     def is_ready(self) -> bool:
         """Whether the connection is open."""
         return self.state is SessionState.READY
+
+    @property
+    def input_format(self) -> str | None:
+        """The format of the user's audio on the wire, or what it will be when it is connected; from any thread."""
+        return format_of(self.conversation.session if self.is_ready else self.config, "input")
 
     # ---- events
 

@@ -22,6 +22,7 @@ from rtnb.session.router import Router
 from rtnb.session.runner import Runner
 from rtnb.session.sequencer import Sequencer, Turn
 from rtnb.session.sound import Microphone, Sound, Speaker
+from rtnb.session.telephone import Line
 
 __all__ = ["Sounding"]
 
@@ -32,6 +33,7 @@ class Sounding:
     capture: Capture
     config: dict[str, Any]
     conversation: Conversation
+    line: Line
     link: Link | None
     listeners: Listeners
     router: Router
@@ -125,6 +127,8 @@ class Sounding:
     def end_speaking(self) -> None:
         """Record was released: commit, and answer where the server was not told to wait for the client."""
         self._appended = 0
+        if self.link is not None and (rest := self.line.flush()):
+            self.link.put_frame(rest)
         commit: Event = {"type": "input_audio_buffer.commit", "event_id": new_id("event")}
         if self.detects_turns and not self.router.creates_responses:
             self._put(commit)
@@ -134,6 +138,7 @@ class Sounding:
     def discard_speech(self) -> None:
         """The recording was no turn."""
         self._appended = 0
+        self.line.clear()
         self._put({"type": "input_audio_buffer.clear"})
 
     @property
