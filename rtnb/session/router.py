@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from rtnb.core.changes import Change, Changes
 from rtnb.core.conversation import Item
@@ -18,9 +18,12 @@ from rtnb.session.sequencer import Sequencer
 from rtnb.session.sound import Sound
 from rtnb.session.telephone import is_telephone
 
-__all__ = ["Router"]
+__all__ = ["Router", "Watcher"]
 
 logger = logging.getLogger(__name__)
+
+Watcher: TypeAlias = Callable[[Entry, Changes], None]
+"""Hears of each event of either side, with what it changed (nothing, of an event that was sent)."""
 
 _HARMLESS: Final = frozenset({"response_cancel_not_active"})
 """Errors that only say that a race was lost: the answer was over when it was to be cancelled."""
@@ -63,6 +66,7 @@ class Router:
         self._speaker_item: Item | None = None  # what is, or was last, being said
         self.creates_responses = False
         """Whether the server begins responses by itself: voice activity detection with ``create_response``."""
+        self._watchers: tuple[Watcher, ...] = ()
         self._handlers: dict[str, Callable[[Change], None]] = {
             "text": self._said,
             "transcript": self._said,
@@ -85,9 +89,11 @@ class Router:
             handler = handlers.get(change.kind)
             if handler is not None:
                 handler(change)
+        for watch in self._watchers:
+            watch(entry, changes)
         if self._listeners.is_empty:
             return
-        self.tell(entry)
+        self._tell(entry)
         if self._listeners.of("conversation.updated"):
             for change in changes:
                 if change.kind in _UPDATES and change.item is not None:
@@ -100,8 +106,21 @@ class Router:
             elif change.kind == "item_done":
                 self._listeners.tell("conversation.item.completed", {"item": change.item})
 
+    def watch(self, fn: Watcher) -> None:
+        """Call `fn` with each event of either side and what it changed, on the session's loop; from any thread."""
+        self._watchers = (*self._watchers, fn)
+
+    def unwatch(self, fn: Watcher) -> None:
+        """End a `watch`."""
+        self._watchers = tuple(each for each in self._watchers if each != fn)
+
     def tell(self, entry: Entry) -> None:
-        """Tell the listeners of one event of either side."""
+        """Take one event that was sent."""
+        for watch in self._watchers:
+            watch(entry, ())
+        self._tell(entry)
+
+    def _tell(self, entry: Entry) -> None:
         listeners = self._listeners
         if entry.direction == "server":
             listeners.tell(entry.name, entry.event)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
+from rtnb.core.changes import Changes
 from rtnb.core.conversation import Item
 from rtnb.core.errors import ProtocolError
 from rtnb.core.log import Entry
@@ -310,6 +311,18 @@ class Session(AccountFace, SoundFace):
     def off(self, name: str, fn: Listener | None = None) -> None:
         """End the subscription of `fn` to `name`, or all of that name."""
         self._core.listeners.off(name, fn)
+
+    def watch(self, fn: Callable[[Entry, Changes], None]) -> None:
+        """Call `fn` with each event of both sides as it stands in the log, and what it changed in the conversation.
+
+        The cheap way for views, which only note that something is new: `fn` runs on the session's own thread, so it
+        must be brief and must call nothing of the session that waits. For all else there is `on`.
+        """
+        self._core.router.watch(fn)
+
+    def unwatch(self, fn: Callable[[Entry, Changes], None]) -> None:
+        """End a `watch`."""
+        self._core.router.unwatch(fn)
 
     # ---- settings and tools
 
