@@ -26,11 +26,24 @@ from rtnb.core.content import base64_bytes
 from rtnb.core.errors import redact
 from rtnb.core.protocol import Direction, Event
 
-__all__ = ["brief", "read", "scrubbed", "shown", "write"]
+__all__ = [
+    "AUDIO_DELTAS",
+    "Row",
+    "brief",
+    "clean",
+    "dumps",
+    "finite",
+    "loads",
+    "read",
+    "row",
+    "scrubbed",
+    "shown",
+    "write",
+]
 
 _VERSION: Final = 1
 
-_AUDIO_DELTAS: Final = frozenset({"response.output_audio.delta", "response.audio.delta", "session.output_audio.delta"})
+AUDIO_DELTAS: Final = frozenset({"response.output_audio.delta", "response.audio.delta", "session.output_audio.delta"})
 """Events whose ``delta`` is sound: of GA, of the 2024 beta, of translation sessions."""
 
 _DATA_URI_CHARS: Final = 64
@@ -39,10 +52,14 @@ _DATA_URI_CHARS: Final = 64
 _DULL: Final = frozenset({"type", "event_id", "object"})
 """Members that say nothing in a one-line view."""
 
+_MOST: Final = 1e15
+"""No time in seconds and no count is larger."""
+
 _PAYLOAD: Final = re.compile(r"([A-Za-z0-9+/]{32})[A-Za-z0-9+/]{224,}")
 """A run of base64 too long for a key; its start is enough to see a key that it may be the rest of."""
 
 Row: TypeAlias = tuple[float, Direction, Event]
+"""Time, direction and event of an entry."""
 
 
 def shown(event: Any) -> Any:
@@ -54,7 +71,7 @@ def shown(event: Any) -> Any:
     if not isinstance(event, dict):
         return _light(event)
     light = {key: _member(key, value) for key, value in event.items()}
-    if event.get("type") in _AUDIO_DELTAS and isinstance(event.get("delta"), str):
+    if event.get("type") in AUDIO_DELTAS and isinstance(event.get("delta"), str):
         light["delta"] = _length(event["delta"])
     return light
 
@@ -89,7 +106,7 @@ def brief(event: Any, chars: int) -> str:
         light = {key: value for key, value in light.items() if key not in _DULL}
         if not light:
             return ""
-    text = _dumps(light).decode("utf-8", "replace")
+    text = dumps(light).decode("utf-8", "replace")
     return text if len(text) <= chars else text[: chars - 1] + "…"
 
 
@@ -114,13 +131,10 @@ def write(
 ) -> None:
     """Write the lines of a log; see `rtnb.core.log.EventLog.to_jsonl`."""
     with _opened(target, "wb") as file:
-        file.write(_dumps({"rtnb": _VERSION, "origin": origin}) + b"\n")
+        file.write(dumps({"rtnb": _VERSION, "origin": origin}) + b"\n")
         for _, time, direction, event in entries:
             line = {"time": time, "direction": direction, "event": event if audio else shown(event)}
-            text = _dumps(line)
-            if _has_key(text.decode("utf-8", "replace"), keys):
-                text = _dumps(scrubbed(line, keys))  # in the values: to replace it in the line could break the JSON
-            file.write(text + b"\n")
+            file.write(clean(line, keys) + b"\n")
 
 
 def read(source: str | PathLike[str] | IO[bytes]) -> tuple[float | None, list[Row], int]:
@@ -132,16 +146,24 @@ def read(source: str | PathLike[str] | IO[bytes]) -> tuple[float | None, list[Ro
         for number, line in enumerate(file):
             if not line.strip():
                 continue
-            value = _loads(line)
+            value = loads(line)
             if number == 0 and isinstance(value, dict) and "rtnb" in value:
-                origin = _number(value.get("origin"))
+                origin = finite(value.get("origin"))
                 continue
-            row = _row(value)
-            if row is None:
+            found = row(value)
+            if found is None:
                 damaged += 1
             else:
-                rows.append(row)
+                rows.append(found)
     return origin, rows, damaged
+
+
+def clean(value: Any, keys: tuple[str | None, ...] = ()) -> bytes:
+    """A value as one line of JSON without keys."""
+    text = dumps(value)
+    if _has_key(text.decode("utf-8", "replace"), keys):
+        text = dumps(scrubbed(value, keys))  # in the values: to replace it in the line could break the JSON
+    return text
 
 
 def _has_key(line: str, keys: tuple[str | None, ...]) -> bool:
@@ -156,10 +178,11 @@ def _opened(file: str | PathLike[str] | IO[bytes], mode: Literal["rb", "wb"]) ->
     return Path(file).open(mode) if isinstance(file, (str, PathLike)) else nullcontext(file)
 
 
-def _row(value: object) -> Row | None:
+def row(value: object) -> Row | None:
+    """The entry that a line holds; None when it holds none."""
     if not isinstance(value, Mapping):
         return None
-    time, direction, event = _number(value.get("time")), value.get("direction"), value.get("event")
+    time, direction, event = finite(value.get("time")), value.get("direction"), value.get("event")
     if time is None or not isinstance(event, dict):
         return None
     if direction == "client":
@@ -167,18 +190,22 @@ def _row(value: object) -> Row | None:
     return (time, "server", event) if direction == "server" else None
 
 
-def _number(value: object) -> float | None:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+def finite(value: object) -> float | None:
+    """A number that one can count with; None for what is none, and for the endless ones that Python's JSON knows."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if is_number and -_MOST < value < _MOST else None  # type: ignore[operator,return-value]
 
 
-def _dumps(value: Any) -> bytes:
+def dumps(value: Any) -> bytes:
+    """JSON of whatever an event may hold."""
     try:
         return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:  # a huge number, half of a surrogate pair, very deep: rare, and the slow way can do it
         return json.dumps(value, default=str).encode()
 
 
-def _loads(line: bytes) -> object:
+def loads(line: bytes) -> object:
+    """What a line holds; None when it is no JSON."""
     try:
         return orjson.loads(line)
     except ValueError:
