@@ -23,6 +23,7 @@ from rtnb.core.tools import Tool
 from rtnb.session.aio import Aio
 from rtnb.session.core import Core, SessionState
 from rtnb.session.face_account import AccountFace
+from rtnb.session.face_panel import PanelFace
 from rtnb.session.face_sound import SoundFace
 from rtnb.session.listeners import Listener
 from rtnb.session.reply import Reply
@@ -40,7 +41,7 @@ Fn = TypeVar("Fn", bound=Callable[..., Any])
 _ANSWER_S: Final = 120.0
 
 
-class Session(AccountFace, SoundFace):
+class Session(AccountFace, PanelFace, SoundFace):
     """A conversation with a realtime voice model.
 
     Parameters
@@ -64,6 +65,13 @@ class Session(AccountFace, SoundFace):
         How the user's speech is written down: a model's name, a dict, or None for not at all.
     tools
         Functions, `rtnb.Tool` values or pairs of definition and handler.
+    budget
+        USD that the session may cost: it warns at 80 %, and asks for no new response when they are spent. May be set
+        later: ``session.budget = 2``.
+    prices
+        Rows to lay over the price table, ``{"my-model": {"text_in": 1.0, "text_out": 2.0}}`` in USD for a million
+        tokens, or a `rtnb.core.prices.PriceTable` instead of it. With prices of its own even the local endpoint counts
+        as a paid one.
     config
         Merged into the session object as it stands, for what has no option of its own.
     name
@@ -96,6 +104,8 @@ class Session(AccountFace, SoundFace):
         turn_detection: TurnDetection = None,
         transcription: Any = ...,
         tools: Iterable[Any] = (),
+        budget: float | None = None,
+        prices: Mapping[str, Any] | None = None,
         config: Mapping[str, Any] | None = None,
         name: str | None = None,
         key: str | None = None,
@@ -107,7 +117,16 @@ class Session(AccountFace, SoundFace):
         if voice is not None:
             options["voice"] = voice
         self._core = Core(
-            endpoint, model=model, key=key, options=options, config=config, tools=tools, name=name, transport=transport
+            endpoint,
+            model=model,
+            key=key,
+            options=options,
+            config=config,
+            tools=tools,
+            name=name,
+            transport=transport,
+            budget=budget,
+            prices=prices,
         )
         self.aio = Aio(self._core)
         """The same calls, awaitable: ``await session.aio.wait("response.done")``."""
