@@ -116,6 +116,11 @@ class Conversation:
         return self._state.rate_limits
 
     @property
+    def uncommitted(self) -> list[str]:
+        """The user's audio that is in the server's buffer and no item yet: base64, as it was appended."""
+        return self._state.input.chunks
+
+    @property
     def input_ms(self) -> float:
         """How much audio the client has appended in this session: the clock of ``audio_start_ms``."""
         return self._state.input.position / self._state.input.bytes_per_ms

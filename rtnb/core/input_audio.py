@@ -33,6 +33,11 @@ class InputAudio:
         self._commits: deque[int] = deque()  # position at each commit that was sent and not yet answered
         self._clears: deque[int] = deque()
 
+    @property
+    def chunks(self) -> list[str]:
+        """What is in the buffer, base64 as it was appended; a chunk that was committed in part is still whole."""
+        return list(self._chunks)
+
     def append(self, audio: str) -> None:
         """The client sent ``input_audio_buffer.append``."""
         self.position += base64_bytes(audio)

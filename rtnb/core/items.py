@@ -54,6 +54,8 @@ class Item:
         Where the user's speech lies on the clock of all audio sent in the session.
     truncated_at_ms : int or None
         Where the server cut the audio, because the user heard no more than that.
+    restored : bool
+        It was put into a new connection again: its sound is here, the server has the words of an answer only.
     bytes_per_ms : int
         Of its audio: 48 for PCM, 8 for G.711.
     raw : dict
@@ -80,6 +82,7 @@ class Item:
         "previous",
         "raw",
         "response",
+        "restored",
         "role",
         "segments",
         "status",
@@ -116,6 +119,7 @@ class Item:
         self.audio_start_ms: int | None = None
         self.audio_end_ms: int | None = None
         self.truncated_at_ms: int | None = None
+        self.restored = False
         self.bytes_per_ms = bytes_per_ms
         self.raw: dict[str, Any] = {}
 

@@ -73,11 +73,18 @@ def _dtmf(state: State, event: Event) -> Changes:
     return (Change("dtmf", None, None, key if isinstance(key, str) else "", event),)
 
 
+def _is_known_already(item: Item) -> bool:
+    """Whether a new connection transcribes again what a former one had transcribed."""
+    return item.restored and item.transcription == "done"
+
+
 def _transcription_delta(state: State, event: Event) -> Changes:
     item = _user_item(state, event)
     part = content_part(item, event.get("content_index"), "input_audio") if item is not None else None
     if item is None or part is None:
         return unknown(event)
+    if _is_known_already(item):
+        return ()
     delta = event.get("delta")
     text = delta if isinstance(delta, str) else ""
     if text:
@@ -92,6 +99,8 @@ def _transcription_completed(state: State, event: Event) -> Changes:
     part = content_part(item, event.get("content_index"), "input_audio") if item is not None else None
     if item is None or part is None:
         return unknown(event)
+    if _is_known_already(item):
+        return ()
     full, usage = event.get("transcript"), event.get("usage")
     rest = part.transcript_pieces.settle(full) if isinstance(full, str) else ""
     item.transcription = "done"
@@ -105,6 +114,8 @@ def _transcription_failed(state: State, event: Event) -> Changes:
     item = _user_item(state, event)
     if item is None:
         return unknown(event)
+    if _is_known_already(item):
+        return ()
     error = event.get("error")
     item.transcription = "failed"
     item.transcription_error = error if isinstance(error, dict) else {"message": str(error or "no reason given")}

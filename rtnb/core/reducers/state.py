@@ -52,6 +52,8 @@ class State:
         Of the session's output format.
     transcribes : bool
         The session asks for the transcription of the user's speech.
+    restoring : set of str
+        Ids of the items that a former connection had: when a new one confirms them, nothing of them changes.
     """
 
     __slots__ = (
@@ -65,6 +67,7 @@ class State:
         "output_bytes_per_ms",
         "rate_limits",
         "responses",
+        "restoring",
         "sent",
         "session",
         "speech",
@@ -86,6 +89,7 @@ class State:
         self.sent: dict[str, Event] = {}
         self.output_bytes_per_ms = BYTES_PER_MS
         self.transcribes = False
+        self.restoring: set[str] = set()
 
     # -- finding -----------------------------------------------------------------------------------------------------
 

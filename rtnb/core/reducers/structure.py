@@ -20,6 +20,9 @@ def _item_added(state: State, event: Event) -> Changes:
     item = state.described(described, enters=True)
     if item is None or not isinstance(described, dict):
         return unknown(event)
+    if item.id in state.restoring:
+        item.restored = True
+        return ()
     changes: list[Change] = []
     entered = state.place(item, event)
     state.take(item, described, event, changes)
@@ -41,6 +44,9 @@ def _item_done(state: State, event: Event) -> Changes:
     item = state.described(described)
     if item is None or not isinstance(described, dict):
         return unknown(event)
+    if item.id in state.restoring:
+        item.restored = True
+        return ()
     changes: list[Change] = []
     entered = state.place(item, event)
     state.take(item, described, event, changes)
@@ -58,7 +64,8 @@ def _item_retrieved(state: State, event: Event) -> Changes:
     changes: list[Change] = []
     if state.place(item, event):  # we joined a conversation that had begun
         changes.append(Change("item_added", item, item.response, "", event))
-    state.take(item, described, event, changes)
+    if not item.restored:  # the server has less of it than we
+        state.take(item, described, event, changes)
     changes.append(Change("item_retrieved", item, item.response, "", event))
     return tuple(changes)
 
@@ -70,6 +77,7 @@ def _item_deleted(state: State, event: Event) -> Changes:
     if item.placed:
         state.order.remove(item)
     item.deleted = True
+    state.restoring.discard(item.id)
     return (Change("item_deleted", item, item.response, "", event),)
 
 

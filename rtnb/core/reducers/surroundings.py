@@ -1,6 +1,6 @@
 """The session around the conversation: its settings, limits and errors.
 
-Imports `rtnb.core.changes`, `input_audio`, `protocol` and `rtnb.core.reducers.state`.
+Imports `rtnb.core.changes`, `protocol` and its neighbours in `rtnb.core.reducers`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from rtnb.core.changes import Change, Changes, Kind
-from rtnb.core.input_audio import InputAudio
 from rtnb.core.protocol import Event
+from rtnb.core.reducers.connection import new_connection
 from rtnb.core.reducers.state import Handler, State, at, bytes_per_ms, unknown
 
 __all__ = ["SURROUNDINGS"]
@@ -20,15 +20,14 @@ def _session(state: State, event: Event) -> Changes:
     session = event.get("session")
     if not isinstance(session, dict):
         return unknown(event)
-    if event["type"] == "session.created" and state.session:  # a new socket: nothing is left on the server
-        state.input = InputAudio(bytes_per_ms=state.input.bytes_per_ms)
-        state.sent.clear()
-        state.active = state.speech = None
+    changes: Changes = ()
+    if event["type"] == "session.created" and state.session:
+        changes = new_connection(state, event)
     state.session = session
     state.input.bytes_per_ms = bytes_per_ms(session, "input", state.input.bytes_per_ms)
     state.output_bytes_per_ms = bytes_per_ms(session, "output", state.output_bytes_per_ms)
     state.transcribes = bool(at(session, "audio", "input", "transcription"))
-    return (Change("session", None, None, "", event),)
+    return (*changes, Change("session", None, None, "", event))
 
 
 def _conversation(state: State, event: Event) -> Changes:
