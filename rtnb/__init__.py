@@ -13,6 +13,7 @@ from rtnb.core.services import provide as _provide
 if TYPE_CHECKING:
     from rtnb.core.audio import Audio as Audio
     from rtnb.core.conversation import Conversation as Conversation
+    from rtnb.core.errors import BudgetSpent as BudgetSpent
     from rtnb.core.errors import ConnectionClosed as ConnectionClosed
     from rtnb.core.errors import ConnectionFailed as ConnectionFailed
     from rtnb.core.errors import NotConnected as NotConnected
@@ -40,6 +41,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Audio": "rtnb.core.audio",
     "AudioIO": "rtnb.notebook.audio_io",
+    "BudgetSpent": "rtnb.core.errors",
     "ConnectionClosed": "rtnb.core.errors",
     "ConnectionFailed": "rtnb.core.errors",
     "Conversation": "rtnb.core.conversation",
@@ -75,6 +77,7 @@ _provide("audio.record", "rtnb.notebook.recording:record")
 _provide("audio.from_recorder", "rtnb.notebook.recording:from_recorder")
 _provide("audio.plot", "rtnb.notebook.figures:plot_audio")
 _provide("audio.show", "rtnb.notebook.clip:mimebundle")
+_provide("session.cost_chart", "rtnb.notebook.cost_figure:cost_chart")
 
 
 def __getattr__(name: str) -> Any:

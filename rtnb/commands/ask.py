@@ -68,10 +68,7 @@ def summary(reply: Reply) -> str:
         f"total {_seconds(latency.done)}",
         f"{usage.input} tokens in, {usage.output} out",
     ]
-    if cost is None:
-        words.append("price unknown")
-    else:
-        words.append(f"free ({cost} at OpenAI)" if cost.hypothetical else str(cost))
+    words.append(f"free ({cost} at OpenAI)" if cost.hypothetical else str(cost))
     return f"[{', '.join(words)}]"
 
 

@@ -10,6 +10,7 @@
     ├── ProtocolError             what was about to be sent breaks the protocol (also a ValueError)
     ├── ServerError               the server's own `error` event, in `event`
     ├── ResponseFailed            a response ended as failed; `response` is its last state
+    ├── BudgetSpent               the session's budget is spent, so nothing was asked; `spent` and `budget`
     └── ToolError                 a tool could not be declared, or did not run
 
 No text of an error ever carries a key: see `redact`. Imports nothing of rtnb.
@@ -22,6 +23,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 __all__ = [
+    "BudgetSpent",
     "ConnectionClosed",
     "ConnectionFailed",
     "NotConnected",
@@ -152,6 +154,23 @@ class ResponseFailed(RtnbError):
     def __init__(self, message: str, *, response: Mapping[str, Any] | None = None) -> None:
         super().__init__(redact(message))
         self.response = dict(response or {})
+
+
+class BudgetSpent(RtnbError):
+    """The session's budget is spent, or cannot be kept: nothing was sent, and nothing of the session is lost.
+
+    Attributes
+    ----------
+    spent : float
+        USD that the session has cost; ``nan`` when the price of its model is not known.
+    budget : float
+        USD that it may cost.
+    """
+
+    def __init__(self, message: str, *, spent: float, budget: float) -> None:
+        super().__init__(message)
+        self.spent = spent
+        self.budget = budget
 
 
 class ToolError(RtnbError):

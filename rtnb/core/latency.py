@@ -1,16 +1,18 @@
 """How long the answers took: distances between the events of a turn, from the log.
 
-A turn is one response and what called for it. All its distances begin at the same moment, the one at which the user
-had done their part::
+A turn is what the user did and the response to it; when the model called tools, with the responses that followed their
+outputs. All its distances begin at the same moment, the one at which the user had done their part::
 
     speech (speech detector)   speech_stopped came
     speech (sent by hand)      input_audio_buffer.commit was sent
-    text, picture, tool output the last conversation.item.create before the response.create was sent
+    text, picture              the last conversation.item.create before the response.create was sent
+    tool output, of no turn    the same: the output of a call that this log does not have
     nothing of these           response.create was sent
 
-``speech_stopped`` itself comes after the silence that the detector waits for (``silence_duration_ms``).
+``speech_stopped`` itself comes after the silence that the detector waits for (``silence_duration_ms``). Each name is
+explained for readers in ``docs/latency.md``.
 
-Imports `rtnb.core.log` only.
+Imports `rtnb.core.log` and `rtnb.core.tokens`.
 """
 
 from __future__ import annotations
@@ -21,15 +23,20 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from rtnb.core.log import Entry
+from rtnb.core.tokens import Usage
 
 __all__ = ["Latency", "LatencyMeter", "Spread", "Turn", "percentile", "spread", "turns"]
+
+_NOTHING: Final = Usage()
 
 Kind: TypeAlias = Literal["speech", "text", "tool", "other"]
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Distances of one turn in milliseconds, all from its beginning; None: has not happened, or cannot be known.
+    """Times of one turn in milliseconds; None: has not happened, or cannot be known.
+
+    The first six are distances from its beginning, the last three are how long something lasted within it.
 
     Attributes
     ----------
@@ -44,7 +51,15 @@ class Latency:
     first_heard : float or None
         The first sound left the loudspeaker; known only where the speaker tells.
     done : float or None
-        ``response.done`` came.
+        ``response.done`` came; with tools that of the last response.
+    tools : float or None
+        How long its tools kept the model waiting: from the ``response.done`` that called them until the last of their
+        outputs was sent, all rounds together.
+    browser_queue : float or None
+        How long the first sound waited between arriving here and leaving the loudspeaker: on the way to the page, and
+        in its buffer.
+    kernel_queue : float or None
+        How long the question waited here before it was sent: behind another answer, or for the connection.
     """
 
     committed: float | None = None
@@ -53,6 +68,9 @@ class Latency:
     first_audio: float | None = None
     first_heard: float | None = None
     done: float | None = None
+    tools: float | None = None
+    browser_queue: float | None = None
+    kernel_queue: float | None = None
 
     def to_dict(self) -> dict[str, float | None]:
         """The distances by name."""
@@ -61,13 +79,15 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One response and what called for it.
+    """What the user did, and what answered it.
 
     Attributes
     ----------
     response_id : str
+        Of its first response.
     kind : {"speech", "text", "tool", "other"}
-        What called for it: speech, an item of the user, the output of a tool, or a bare ``response.create``.
+        What called for it: speech, an item of the user, the output of a tool (of a call that is not in this log), or a
+        bare ``response.create``.
     begin : str
         Name of the event that its distances begin at.
     start : float
@@ -75,12 +95,18 @@ class Turn:
     item_id : str or None
         The item that called for it, as far as its id is known.
     status : str
-        Of the response: ``in_progress`` until it is done.
+        Of its last response: ``in_progress`` until it is done.
     out_of_band : bool
         The response does not belong to the conversation.
     first_index, last_index : int
         Entries of the log from the beginning to the end so far.
     latency : Latency
+    responses : tuple of str
+        Ids of all its responses: one, and one more for each round of tools.
+    tool_calls : int
+        How many tools it called.
+    usage : Usage
+        Tokens of its responses.
     """
 
     response_id: str
@@ -93,24 +119,30 @@ class Turn:
     first_index: int
     last_index: int
     latency: Latency
+    responses: tuple[str, ...] = ()
+    tool_calls: int = 0
+    usage: Usage = _NOTHING
 
 
 class _Cause:
     """What called, or may call, for a response. A commit may be confirmed after the response was asked for."""
 
-    __slots__ = ("committed", "entry", "item_id", "kind")
+    __slots__ = ("committed", "course", "entry", "item_id", "kind")
 
-    def __init__(self, kind: Kind, entry: Entry, item_id: str | None = None) -> None:
+    def __init__(self, kind: Kind, entry: Entry, item_id: str | None = None, *, course: _Course | None = None) -> None:
         self.kind = kind
         self.entry = entry
         self.item_id = item_id
         self.committed: float | None = None
+        self.course = course  # that it goes on with
 
 
 class _Course:
-    """A response while it is being followed. Times are those of the log."""
+    """A turn while it is being followed. Times are those of the log."""
 
     __slots__ = (
+        "asked",
+        "calls",
         "cause",
         "created",
         "done",
@@ -118,13 +150,23 @@ class _Course:
         "first_text",
         "items",
         "last_index",
+        "n_calls",
         "out_of_band",
+        "responses",
         "status",
+        "tools",
+        "usage",
     )
 
-    def __init__(self, cause: _Cause, created: Entry, *, out_of_band: bool) -> None:
+    def __init__(self, cause: _Cause, asked: Entry | None, created: Entry, *, out_of_band: bool) -> None:
         self.cause = cause
+        self.asked = asked  # the response.create; None when the server began by itself
         self.created = created.time
+        self.responses: list[str] = []
+        self.calls: set[str] = set()  # that wait for their output
+        self.n_calls = 0
+        self.tools: float | None = None  # seconds
+        self.usage = _NOTHING
         self.out_of_band = out_of_band
         self.first_text: float | None = None
         self.first_audio: float | None = None
@@ -147,7 +189,9 @@ class LatencyMeter:
     """
 
     def __init__(self) -> None:
-        self._courses: dict[str, _Course] = {}
+        self._turns: list[_Course] = []
+        self._courses: dict[str, _Course] = {}  # by response
+        self._calls: dict[str, _Course] = {}  # by call
         self._asked: _Cause | None = None  # the last thing that the user did and that nothing has answered
         self._spoken: _Cause | None = None  # speech that the server has not made an item of
         self._pending: deque[tuple[_Cause, Entry]] = deque()  # responses asked for and not created
@@ -166,21 +210,27 @@ class LatencyMeter:
         elif name in _SERVER:
             self._server(name, event, entry)
 
-    def turns(self, heard: Mapping[str, float] | None = None) -> list[Turn]:
-        """The turns so far, in the order in which their responses were created.
+    def turns(
+        self, heard: Mapping[str, float] | None = None, *, asked: Mapping[str, float] | None = None
+    ) -> list[Turn]:
+        """The turns so far, in the order in which their first responses were created.
 
         Parameters
         ----------
         heard
             For each item the time, in seconds of the log, at which its first sound was heard.
+        asked
+            For the ``event_id`` of a ``response.create`` the time at which it was called for, before it was sent.
         """
-        return [self._turn(response_id, course, heard or {}) for response_id, course in self._courses.items()]
+        return [_turn(course, heard or {}, asked or {}) for course in self._turns]
 
     def _client(self, name: str, event: Mapping[str, Any], entry: Entry) -> None:
         if name == "conversation.item.create":
             described = _mapping(event.get("item"))
-            kind: Kind = "tool" if described.get("type") == "function_call_output" else "text"
-            self._asked = _Cause(kind, entry, _text(described.get("id")))
+            if described.get("type") == "function_call_output":
+                self._asked = self._answered(_text(described.get("call_id")), entry, _text(described.get("id")))
+            else:
+                self._asked = _Cause("text", entry, _text(described.get("id")))
         elif name == "input_audio_buffer.commit":
             self._asked = self._spoken = _Cause("speech", entry)
         elif name == "response.create":
@@ -191,6 +241,15 @@ class LatencyMeter:
             else:
                 self._asked = None
             (self._pending_aside if aside else self._pending).append((cause, entry))
+
+    def _answered(self, call_id: str | None, entry: Entry, item_id: str | None) -> _Cause:
+        """The output of a call was sent."""
+        course = self._calls.get(call_id or "")
+        if course is not None and call_id in course.calls:
+            course.calls.discard(call_id)
+            if not course.calls and course.done is not None:
+                course.tools = (course.tools or 0.0) + max(entry.time - course.done, 0.0)
+        return _Cause("tool", entry, item_id, course=course)
 
     def _server(self, name: str, event: Mapping[str, Any], entry: Entry) -> None:
         if name == "response.created":
@@ -215,11 +274,21 @@ class LatencyMeter:
             return
         aside = "conversation_id" in response and response["conversation_id"] is None
         waiting = self._pending_aside if aside and self._pending_aside else self._pending
+        asked: Entry | None = None
         if waiting:
-            cause, _ = waiting.popleft()
+            cause, asked = waiting.popleft()
         else:  # the server's own: the detector heard the end of speech
             cause, self._asked = self._asked or _Cause("other", entry), None
-        self._courses[response_id] = _Course(cause, entry, out_of_band=aside)
+        course = cause.course
+        if course is None:
+            course = _Course(cause, asked, entry, out_of_band=aside)
+            self._turns.append(course)
+        else:
+            course.done = None
+            course.status = "in_progress"
+            course.last_index = entry.index
+        course.responses.append(response_id)
+        self._courses[response_id] = course
 
     def _first(self, field: Literal["first_text", "first_audio"], event: Mapping[str, Any], entry: Entry) -> None:
         course = self._courses.get(_text(event.get("response_id")) or "")
@@ -234,12 +303,21 @@ class LatencyMeter:
 
     def _done(self, event: Mapping[str, Any], entry: Entry) -> None:
         response = _mapping(event.get("response"))
-        course = self._courses.get(_text(response.get("id")) or "")
-        if course is None or course.done is not None:
+        response_id = _text(response.get("id")) or ""
+        course = self._courses.get(response_id)
+        if course is None or course.done is not None or course.responses[-1] != response_id:
             return
         course.done = entry.time
         course.last_index = entry.index
         course.status = _text(response.get("status")) or "completed"
+        course.usage += Usage.of(response.get("usage"))
+        output = response.get("output")
+        for item in output if isinstance(output, list) else ():
+            call_id = _text(_mapping(item).get("call_id"))
+            if call_id is not None and item.get("type") == "function_call":
+                course.n_calls += 1
+                course.calls.add(call_id)
+                self._calls[call_id] = course
 
     def _refused(self, event: Mapping[str, Any]) -> None:
         """What was refused will not be answered."""
@@ -256,33 +334,42 @@ class LatencyMeter:
             self._asked = None if self._asked is self._spoken else self._asked
             self._spoken = None
 
-    @staticmethod
-    def _turn(response_id: str, course: _Course, heard: Mapping[str, float]) -> Turn:
-        start = course.cause.entry.time
 
-        def ms(time: float | None) -> float | None:
-            return None if time is None else round((time - start) * 1000, 3)
+def _turn(course: _Course, heard: Mapping[str, float], asked: Mapping[str, float]) -> Turn:
+    start = course.cause.entry.time
 
-        latency = Latency(
-            committed=ms(course.cause.committed),
-            created=ms(course.created),
-            first_text=ms(course.first_text),
-            first_audio=ms(course.first_audio),
-            first_heard=ms(min((heard[item] for item in course.items if item in heard), default=None)),
-            done=ms(course.done),
-        )
-        return Turn(
-            response_id=response_id,
-            kind=course.cause.kind,
-            begin=course.cause.entry.name,
-            start=start,
-            item_id=course.cause.item_id,
-            status=course.status,
-            out_of_band=course.out_of_band,
-            first_index=course.cause.entry.index,
-            last_index=course.last_index,
-            latency=latency,
-        )
+    def ms(time: float | None, since: float = start) -> float | None:
+        return None if time is None else round((time - since) * 1000, 3)
+
+    first_heard = min((heard[item] for item in course.items if item in heard), default=None)
+    request = course.asked
+    wanted = None if request is None else asked.get(_text(request.event.get("event_id")) or "")
+    latency = Latency(
+        committed=ms(course.cause.committed),
+        created=ms(course.created),
+        first_text=ms(course.first_text),
+        first_audio=ms(course.first_audio),
+        first_heard=ms(first_heard),
+        done=ms(course.done),
+        tools=None if course.tools is None else round(course.tools * 1000, 3),
+        browser_queue=None if course.first_audio is None else ms(first_heard, course.first_audio),
+        kernel_queue=None if wanted is None or request is None else ms(request.time, wanted),
+    )
+    return Turn(
+        response_id=course.responses[0],
+        kind=course.cause.kind,
+        begin=course.cause.entry.name,
+        start=start,
+        item_id=course.cause.item_id,
+        status=course.status,
+        out_of_band=course.out_of_band,
+        first_index=course.cause.entry.index,
+        last_index=course.last_index,
+        latency=latency,
+        responses=tuple(course.responses),
+        tool_calls=course.n_calls,
+        usage=course.usage,
+    )
 
 
 class Spread(NamedTuple):
@@ -301,8 +388,10 @@ class Spread(NamedTuple):
     n: int
 
 
-def turns(log: Iterable[Entry], *, heard: Mapping[str, float] | None = None) -> list[Turn]:
-    """The turns of a log, in the order in which their responses were created.
+def turns(
+    log: Iterable[Entry], *, heard: Mapping[str, float] | None = None, asked: Mapping[str, float] | None = None
+) -> list[Turn]:
+    """The turns of a log, in the order in which their first responses were created.
 
     Parameters
     ----------
@@ -310,11 +399,13 @@ def turns(log: Iterable[Entry], *, heard: Mapping[str, float] | None = None) -> 
         A log, or part of one.
     heard
         For each item the time, in seconds of the log, at which its first sound was heard.
+    asked
+        For the ``event_id`` of a ``response.create`` the time at which it was called for, before it was sent.
     """
     meter = LatencyMeter()
     for entry in log:
         meter.push(entry)
-    return meter.turns(heard)
+    return meter.turns(heard, asked=asked)
 
 
 def percentile(values: Iterable[float], percent: float) -> float:

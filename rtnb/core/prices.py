@@ -1,14 +1,18 @@
 """What models cost, as a dated table with the source of each row; replaceable, since prices change.
 
-Imports nothing of rtnb.
+Imports `rtnb.core.errors` and `rtnb.core.tables`.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Final
+
+from rtnb.core.errors import ProtocolError
+from rtnb.core.tables import frame, html_table
 
 __all__ = ["PRICES", "Price", "PriceTable"]
 
@@ -80,8 +84,72 @@ class PriceTable(Mapping[str, Price]):
         """A new table in which `rows` are added or replaced."""
         return PriceTable({**self._rows, **rows})
 
+    @classmethod
+    def of(cls, prices: Mapping[str, Price | Mapping[str, Any]] | None) -> PriceTable:
+        """A table from what a user gives: None for `PRICES`, a table as it is, rows to lay over `PRICES`.
+
+        Parameters
+        ----------
+        prices
+            A row is a `Price`, or a dict of its fields: ``{"my-model": {"text_in": 1.0, "text_out": 2.0}}``.
+
+        Raises
+        ------
+        ProtocolError
+            A row is no price, with what is wrong.
+        """
+        if prices is None:
+            return PRICES
+        if isinstance(prices, PriceTable):
+            return prices
+        if not isinstance(prices, Mapping):
+            raise ProtocolError(f"prices are a dict of model to price, or a PriceTable, not {type(prices).__name__}")
+        return PRICES.with_prices({model: _row(model, row) for model, row in prices.items()})
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """One plain row for each model."""
+        return [{"model": model, **asdict(price)} for model, price in self._rows.items()]
+
+    def to_pandas(self) -> Any:
+        """The rows as a ``pandas.DataFrame``; without pandas an ImportError that says how to install it."""
+        return frame(self.to_dict())
+
+    def _repr_html_(self) -> str:
+        head = ["model", *(name for name in _AMOUNTS), "per_minute", "source", "as_of", "note"]
+        rows = [[row[name] for name in head] for row in self.to_dict()]
+        return html_table(head, rows, caption="US dollars for a million tokens, or for a minute of audio")
+
     def __repr__(self) -> str:
         return f"<PriceTable: {len(self._rows)} models>"
+
+
+_AMOUNTS: Final = (
+    "text_in",
+    "text_cached",
+    "text_out",
+    "audio_in",
+    "audio_cached",
+    "audio_out",
+    "image_in",
+    "image_cached",
+)
+
+
+def _row(model: str, row: object) -> Price:
+    if isinstance(row, Price):
+        return row
+    if not isinstance(row, Mapping):
+        raise ProtocolError(f"the price of {model!r} is a Price or a dict of its fields, not {type(row).__name__}")
+    names = {f.name for f in fields(Price)}
+    if strange := [str(name) for name in row if name not in names]:
+        raise ProtocolError(f"a price has no {strange[0]!r}; it has {', '.join(sorted(names))}", param=strange[0])
+    for name in (*_AMOUNTS, "per_minute"):
+        amount = row.get(name)
+        if amount is None:
+            continue
+        if isinstance(amount, bool) or not isinstance(amount, (int, float)) or not 0 <= amount < math.inf:
+            raise ProtocolError(f"the price {name} of {model!r} is a number of dollars, not {amount!r}", param=name)
+    return Price(**{"source": "given to this session", "as_of": "", **row})
 
 
 _BIG: Final = Price(

@@ -26,6 +26,7 @@ SERVICES: Final = {
     "endpoint.local": "() -> str: the address of the embedded endpoint, started when it is not",
     "session.say": "(text) -> None: one line for the user of this session",
     "session.approve": "(tool, arguments) -> awaitable bool: asks the user whether a tool may run",
+    "session.cost_chart": "(usage) -> Picture: what each response cost, by kind of token",
     "session.panel": "(session) -> Panel: the console",
 }
 """Every service, with what it takes and gives."""

@@ -1,34 +1,121 @@
-"""What a session used, cost and took, computed from its log whenever it is asked.
+"""What a session, and each of its replies, used, cost and took. How it is computed from a log: `rtnb.core.accounts`.
 
-Imports `rtnb.core`.
+Imports `rtnb.core` and its neighbours in `rtnb.session`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Mapping
+from typing import Any
 
-from rtnb.core.latency import Latency, Turn, turns
+from rtnb.core.accounts import LatencyReport, TurnTable, turn_table
+from rtnb.core.charges import UsageReport, bill
+from rtnb.core.configuration import Configuration, configuration, configuration_of
+from rtnb.core.conversation import Conversation
+from rtnb.core.estimate import Estimate, estimate
+from rtnb.core.latency import Latency, LatencyMeter, turns
 from rtnb.core.log import Entry, EventLog
-from rtnb.core.usage import Cost, Usage, cost, would_have_cost
+from rtnb.core.usage import Cost
+from rtnb.net.endpoints import Endpoint
+from rtnb.session.content import content_parts
+from rtnb.session.reply import Reply
+from rtnb.session.runner import Runner
+from rtnb.session.sound import Sound
+from rtnb.session.spending import Spending
 
-__all__ = ["cost_of", "events_of", "latency_of", "usage_of"]
-
-
-def usage_of(log: Iterable[Entry]) -> Usage:
-    """Tokens of all responses that ended in these events."""
-    total = Usage()
-    for entry in log:
-        if entry.name == "response.done" and entry.direction == "server":
-            response = entry.event.get("response")
-            total += Usage.of(response.get("usage") if isinstance(response, dict) else None)
-    return total
+__all__ = ["Accounting", "events_of", "latency_of"]
 
 
-def cost_of(usage: Usage, model: str | None, *, is_free: bool) -> Cost | None:
-    """What they cost in USD; for the local endpoint what the same tokens would have cost, marked as such."""
-    if is_free:
-        return would_have_cost(usage, model) if model else would_have_cost(usage)
-    return cost(usage, model)
+class Accounting:
+    """A part of `rtnb.session.core.Core`; may be read on any thread."""
+
+    config: dict[str, Any]
+    conversation: Conversation
+    endpoint: Endpoint
+    log: EventLog
+    runner: Runner
+    sound: Sound
+    spending: Spending
+
+    def _open_accounts(self) -> None:
+        self.asked_at: dict[str, float] = {}  # event id of a response.create -> when it was called for
+        self._meter = LatencyMeter()
+        self._metered = 0  # entries of the log that the meter has seen
+        self._meter_lock = threading.Lock()
+
+    def _definitions(self, raw: Any = None) -> list[Any]:
+        raise NotImplementedError
+
+    @property
+    def model(self) -> str | None:
+        """Name of the model: the server's word, else what is asked for."""
+        return self.conversation.session.get("model") or self.endpoint.model
+
+    def accounts_changed(self) -> None:
+        """Act on another budget, or other prices; from any thread."""
+        if self.runner.is_running:
+            self.runner.post(self.spending.look)
+
+    def turns(self) -> TurnTable:
+        """What was answered so far, how long it took and what it cost."""
+        with self._meter_lock:
+            for entry in self.log[self._metered :]:
+                self._meter.push(entry)
+                self._metered += 1
+            found = self._meter.turns(self.sound.first_heard, asked=self.asked_at)
+        spending = self.spending
+        return turn_table(found, spending.charges, prices=spending.prices, is_free=spending.is_free)
+
+    def latency(self) -> LatencyReport:
+        """The spread of each time over all turns."""
+        return LatencyReport.of(self.turns())
+
+    def estimate(self, content: Any = None) -> Estimate:
+        """What the next response will cost, about."""
+        parts = [] if content is None else content_parts(content)
+        spending = self.spending
+        session = self.conversation.session or {**self.config, "tools": self._definitions()}
+        return estimate(
+            self.conversation,
+            parts=parts,
+            session=session,
+            model=self.model,
+            prices=spending.prices,
+            is_free=spending.is_free,
+        )
+
+    def configuration(self) -> Configuration:
+        """Requested and effective settings side by side."""
+        address = {"model": self.endpoint.model} if self.endpoint.model else {}
+        if not self.conversation.session:
+            return configuration({**address, **self.config, "tools": self._definitions()}, {})
+        start = self.log.last("session.created", direction="server")
+        return configuration_of(self.log[start.index if start else 0 :], requested=address)
+
+    # ---- of one reply
+
+    def reply_events(self, reply: Reply) -> EventLog:
+        """The events of a reply."""
+        responses = {response.id for response in reply.responses}
+        items = {item.id for response in reply.responses for item in response.output}
+        return events_of(self.log, reply.started_at, responses, items | reply.sent_items, event_ids=reply.sent_events)
+
+    def reply_usage(self, reply: Reply) -> UsageReport:
+        """Tokens of a reply's responses."""
+        ids = {response.id for response in reply.responses}
+        spending = self.spending
+        mine = (each for each in spending.charges if each.kind == "response" and each.id in ids)
+        return UsageReport(mine, prices=spending.prices, is_free=spending.is_free)
+
+    def reply_cost(self, reply: Reply) -> Cost:
+        """What a reply's responses cost."""
+        return bill(self.reply_usage(reply), prices=self.spending.prices, is_free=self.spending.is_free)
+
+    def reply_latency(self, reply: Reply) -> Latency:
+        """The times of a reply's turn."""
+        first = reply.responses[0].id if reply.responses else None
+        return latency_of(self.log, reply.started_at, first, heard=self.sound.first_heard, asked=self.asked_at)
 
 
 def events_of(
@@ -52,11 +139,19 @@ def events_of(
 
 
 def latency_of(
-    log: EventLog, start: int, response_id: str | None, *, heard: Mapping[str, float] | None = None
+    log: EventLog,
+    start: int,
+    response_id: str | None,
+    *,
+    heard: Mapping[str, float] | None = None,
+    asked: Mapping[str, float] | None = None,
 ) -> Latency:
-    """The distances of the turn of one response; all None while it has not begun.
+    """The times of the turn that has this response, from index `start` on; all None while it has not begun.
 
-    `heard` tells when the first sample of an item was heard, in seconds of the log.
+    `heard` tells when the first sample of an item was heard, `asked` when a response was called for, in seconds of the
+    log.
     """
-    found: list[Turn] = [turn for turn in turns(log[start:], heard=heard) if turn.response_id == response_id]
-    return found[0].latency if found else Latency()
+    for turn in turns(log[start:], heard=heard, asked=asked):
+        if response_id in turn.responses:
+            return turn.latency
+    return Latency()

@@ -17,8 +17,9 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from rtnb.core.changes import Changes
 from rtnb.core.conversation import Conversation
 from rtnb.core.errors import (
     ConnectionClosed,
@@ -30,8 +31,6 @@ from rtnb.core.errors import (
     WaitTimeout,
     redact,
 )
-from rtnb.core.latency import Latency
-from rtnb.core.latency import turns as turns_of
 from rtnb.core.lint import lint
 from rtnb.core.log import Entry, EventLog
 from rtnb.core.protocol import (
@@ -43,7 +42,7 @@ from rtnb.core.protocol import (
 )
 from rtnb.core.tools import Tool, ToolSet
 from rtnb.net.endpoints import resolve
-from rtnb.session import accounts
+from rtnb.session.accounts import Accounting
 from rtnb.session.calls import Calls, refuse_errors
 from rtnb.session.capture import Capture
 from rtnb.session.content import content_parts
@@ -57,13 +56,10 @@ from rtnb.session.sequencer import Sequencer, Turn
 from rtnb.session.settings import merged, session_object
 from rtnb.session.sound import Sound
 from rtnb.session.sounding import Sounding
+from rtnb.session.spending import Spending
 from rtnb.session.telephone import Line, format_of
 from rtnb.session.tool_runner import ToolRunner
 from rtnb.session.tooling import Tooling, ask_for_approval
-
-if TYPE_CHECKING:
-    from rtnb.core.latency import Turn as LatencyTurn
-    from rtnb.core.usage import Cost, Usage
 
 __all__ = ["Core", "SessionState"]
 
@@ -84,7 +80,7 @@ class SessionState(enum.Enum):
     FAILED = "failed"
 
 
-class Core(Calls, Sounding):
+class Core(Accounting, Calls, Sounding):
     """The state of one session; see `rtnb.Session` for the parameters."""
 
     def __init__(
@@ -98,6 +94,8 @@ class Core(Calls, Sounding):
         tools: Iterable[Any],
         name: str | None,
         transport: Any,
+        budget: float | None = None,
+        prices: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.endpoint = resolve(endpoint, model=model, key=key)
@@ -120,8 +118,19 @@ class Core(Calls, Sounding):
         self._raw_updates: list[tuple[str, Any]] = []  # sent by hand, with their event ids; not yet in `config`
         self.line = Line(lambda: self.input_format)
         self._appended = 0  # bytes of 24 kHz PCM16 in the input buffer that were not committed yet
+        self._open_accounts()
+        self.spending = Spending(
+            is_free=self.endpoint.kind == "local",
+            prices=prices,
+            budget=budget,
+            model=lambda: self.model,
+            send=self._put,
+            is_ready=lambda: self.is_ready,
+            hint=self.hint,
+        )
         self.sequencer = Sequencer(
             send=self._put,
+            refusal=self.spending.refusal,
             start_tool=lambda reply, call: self.tooling.start(self.sequencer, reply, call),
             adopt=self._adopt,
             changed=lambda state: self.listeners.tell("session.activity", state),
@@ -189,7 +198,7 @@ class Core(Calls, Sounding):
                 log=self.log,
                 conversation=self.conversation,
                 origin=self.origin,
-                received=self.router.received,
+                received=self._received,
                 closed=self._lost,
                 sent=self.router.tell,
                 transport=transport,
@@ -254,8 +263,14 @@ class Core(Calls, Sounding):
         self.sound.lost()
         self.sequencer.lost(error)
 
+    def _received(self, entry: Entry, changes: Changes) -> None:
+        self.spending.received(entry)
+        self.router.received(entry, changes)
+
     def _set_state(self, state: SessionState) -> None:
         self.state = state
+        if state is SessionState.READY:
+            self.spending.look()
         self.listeners.tell("session.state", state)
 
     # ---- asking
@@ -281,6 +296,7 @@ class Core(Calls, Sounding):
 
     def ask(self, content: Any, settings: dict[str, Any], timeout: float, *, interrupt: bool = False) -> Reply:
         """Make the reply and hand the turn over; `content` None asks about the conversation as it stands."""
+        self.spending.check()
         items = (
             []
             if content is None
@@ -293,6 +309,7 @@ class Core(Calls, Sounding):
             refuse_errors({"type": "response.create", "response": settings})
         self._cursor = len(self.log) - 1
         turn.reply.started_at = len(self.log)
+        self.asked_at[turn.event_id] = self.clock()
         self.replies.append(turn.reply)
         if self.runner.is_current:
             if interrupt:
@@ -378,6 +395,8 @@ class Core(Calls, Sounding):
                     raise ProtocolError(str(finding), param=finding.param)
                 logger.warning("%s: %s", event["type"], finding)
         link = self.open_link()
+        if event["type"] == "response.create":
+            self.spending.check()
         self._cursor = len(self.log) - 1
         event["event_id"] = event_id = event.get("event_id") or new_id("event")
         if event["type"] == "response.create" and (event.get("response") or {}).get("conversation") != "none":
@@ -496,25 +515,6 @@ class Core(Calls, Sounding):
         self.tools.remove(name)
         await self._update({"tools": self._definitions()})
 
-    # ---- accounts
-
-    @property
-    def model(self) -> str | None:
-        """Name of the model: the server's word, else what is asked for."""
-        return self.conversation.session.get("model") or self.endpoint.model
-
-    def usage(self) -> Usage:
-        """Of all responses."""
-        return accounts.usage_of(self.log)
-
-    def cost(self) -> Cost | None:
-        """Of all responses."""
-        return accounts.cost_of(self.usage(), self.model, is_free=self.endpoint.kind == "local")
-
-    def turns(self) -> list[LatencyTurn]:
-        """Of all responses."""
-        return turns_of(self.log, heard=self.sound.first_heard)
-
     # ---- the host of replies
 
     def cancel_reply(self, reply: Reply) -> None:
@@ -537,22 +537,6 @@ class Core(Calls, Sounding):
                 "async tools run there): use await reply"
             )
 
-    def reply_events(self, reply: Reply) -> EventLog:
-        """The events of a reply."""
-        responses = {response.id for response in reply.responses}
-        items = {item.id for response in reply.responses for item in response.output}
-        return accounts.events_of(
-            self.log, reply.started_at, responses, items | reply.sent_items, event_ids=reply.sent_events
-        )
-
-    def reply_usage(self, reply: Reply) -> Usage:
-        """Tokens of a reply."""
-        return accounts.usage_of(self.reply_events(reply))
-
-    def reply_cost(self, reply: Reply) -> Cost | None:
-        """What a reply cost."""
-        return accounts.cost_of(self.reply_usage(reply), self.model, is_free=self.endpoint.kind == "local")
-
     def wait_heard(self, reply: Reply, seconds: float | None, timeout: float) -> float:
         """Wait until so much of a reply was heard."""
         sound = self.sound
@@ -574,11 +558,6 @@ class Core(Calls, Sounding):
                 raise WaitTimeout(f"{heard:.1f} s of the answer were heard within {timeout:g} s; it goes on")
             with sound.news:
                 sound.news.wait(0.05)  # short: the end of the answer is not told here, and Ctrl-C is to be seen
-
-    def reply_latency(self, reply: Reply) -> Latency:
-        """The distances of a reply's first response."""
-        first = reply.responses[0].id if reply.responses else None
-        return accounts.latency_of(self.log, reply.started_at, first, heard=self.sound.first_heard)
 
 
 _open_cores: weakref.WeakSet[Core] = weakref.WeakSet()

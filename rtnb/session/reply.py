@@ -25,10 +25,11 @@ from rtnb.session.runner import join, wait_for
 
 if TYPE_CHECKING:
     from rtnb.core.audio import Audio
+    from rtnb.core.charges import UsageReport
     from rtnb.core.conversation import Item, Response
     from rtnb.core.latency import Latency
     from rtnb.core.log import EventLog
-    from rtnb.core.usage import Cost, Usage
+    from rtnb.core.usage import Cost
 
 logger = logging.getLogger(__name__)
 
@@ -97,11 +98,11 @@ class Host(Protocol):
         """All events that belong to it, both directions."""
         ...
 
-    def reply_usage(self, reply: Reply) -> Usage:
+    def reply_usage(self, reply: Reply) -> UsageReport:
         """What its responses used."""
         ...
 
-    def reply_cost(self, reply: Reply) -> Cost | None:
+    def reply_cost(self, reply: Reply) -> Cost:
         """What its responses cost."""
         ...
 
@@ -203,14 +204,14 @@ class Reply:
         return self.tool_calls_so_far
 
     @property
-    def usage(self) -> Usage:
-        """Tokens of all its responses."""
+    def usage(self) -> UsageReport:
+        """Tokens of all its responses; list-like these."""
         self.wait()
         return self._host.reply_usage(self)
 
     @property
-    def cost(self) -> Cost | None:
-        """What it cost in USD by the price table; None when the price is unknown."""
+    def cost(self) -> Cost:
+        """What its responses cost in USD by the price table, line by line; ``nan`` when a price is not known."""
         self.wait()
         return self._host.reply_cost(self)
 

@@ -112,6 +112,8 @@ class Sequencer:
         Makes a reply for a response that nobody here asked for.
     changed
         Told the state after each change of it.
+    refusal
+        Why no response may be asked for now; None when one may.
     max_rounds
         How many tool rounds one reply may take; after these the model must answer without tools.
     """
@@ -123,12 +125,14 @@ class Sequencer:
         start_tool: Callable[[Reply, ToolCall], bool],
         adopt: Callable[[], Reply],
         changed: Callable[[State], None] = lambda state: None,
+        refusal: Callable[[], RtnbError | None] = lambda: None,
         max_rounds: int = 8,
     ) -> None:
         self._send = send
         self._start_tool = start_tool
         self._adopt = adopt
         self._changed = changed
+        self._refusal = refusal
         self._told = State.IDLE
         self.max_rounds = max_rounds
         self.queue: deque[Turn] = deque()
@@ -429,16 +433,19 @@ class Sequencer:
 
     def _pump(self) -> None:
         """Send the next ``response.create`` if the way is free."""
-        if self.asked is None and self.active is None:
-            behind = self.queue[0].behind if self.queue else None
-            if self.queue and (behind is None or behind not in self._rounds):
-                self.asked = self.queue.popleft()
-                self._ask(self.asked)
-            else:
-                self._follow_up()
+        while self.asked is None and self.active is None and self._ask_next():
+            pass  # what was refused leaves the way free for the next
         self._tell()
 
-    def _follow_up(self) -> None:
+    def _ask_next(self) -> bool:
+        behind = self.queue[0].behind if self.queue else None
+        if self.queue and (behind is None or behind not in self._rounds):
+            self.asked = self.queue.popleft()
+            self._ask(self.asked)
+            return True
+        return self._follow_up()
+
+    def _follow_up(self) -> bool:
         for reply in self._owed():
             rounds = self._rounds[reply]
             settings = {key: value for key, value in rounds.settings.items() if key not in ("input", "tool_choice")}
@@ -447,9 +454,13 @@ class Sequencer:
                 reply.notes.append(f"stopped after {rounds.count} rounds of tool calls; the model had to answer")
             self.asked = Turn(reply, settings=settings, is_follow_up=True)
             self._ask(self.asked)
-            return
+            return True
+        return False
 
     def _ask(self, turn: Turn) -> None:
+        if (refusal := self._refusal()) is not None:
+            self._refuse(turn, refusal)
+            return
         turn.sees = frozenset(call_id for rounds in self._rounds.values() for call_id in rounds.unseen)
         for event in turn.items:
             self._send_for(turn.reply, event)
@@ -458,6 +469,16 @@ class Sequencer:
             metadata[REPLY_KEY] = turn.event_id
         settings = {**turn.settings, "metadata": metadata}
         self._send_for(turn.reply, {"type": "response.create", "event_id": turn.event_id, "response": settings})
+
+    def _refuse(self, turn: Turn, refusal: RtnbError) -> None:
+        """Ask for nothing; but what was spoken becomes an item, since the buffer would mix it with what comes next."""
+        for event in turn.items:
+            if event.get("type") == "input_audio_buffer.commit":
+                self._send_for(turn.reply, event)
+        self._apart.pop(turn.event_id, None)
+        if self.asked is turn:
+            self.asked = None
+        self._end(turn.reply, "failed", refusal)
 
     def _send_for(self, reply: Reply, event: Event) -> None:
         """Send an event with ids by which it is known later that it was sent for this reply."""
