@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtnb import Audio
 from rtnb.core.errors import RtnbError
 from rtnb.local import hearing as hearings
 from rtnb.local.hearing import NoHearing, SphinxHearing, default_hearing, sphinx
@@ -166,6 +167,17 @@ async def test_a_prompt_lets_it_expect_other_words(hearing: SphinxHearing) -> No
     assert helped.text == "Where do the penguins sleep?"
     again, _ = await understood(hearing, said("How about Chicago?"))
     assert again.text == "How about Chicago?"
+
+
+@needs_sphinx
+@pytest.mark.parametrize("sentence", ["What is four plus six?", "Will it rain in London tomorrow?", "Stop.", "Hello."])
+async def test_a_clip_without_any_silence_around_it_is_understood(sentence: str) -> None:
+    hearing = SphinxHearing(processes=1)
+    pcm = Audio.speak(sentence).pcm
+    transcript, _ = await understood(hearing, pcm)
+    await hearing.close()
+    assert transcript.text == sentence
+    assert 0 <= transcript.words[0]["start"] < transcript.words[-1]["end"] <= len(pcm) / 48_000 + 0.02
 
 
 @needs_sphinx

@@ -20,6 +20,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,6 +38,10 @@ __all__ = ["SphinxHearing", "SphinxListener"]
 _IN_FLIGHT: Final = 32_000  # bytes: at most 1 s of sound on its way, so that a cancellation is quick
 _CHUNK: Final = 3_200
 _SLICE: Final = 24_000  # bytes: half a second, after which other tasks get their turn
+_LEAD_S: Final = 0.2  # quiet before a clip that begins with its first syllable, which is lost else
+_LOUD: Final = 160.0  # root mean square of 16-bit samples, -46 dBFS: no quiet
+_LOUD_SAMPLES: Final = 1_200  # the first 50 ms
+_LEAD: Final = np.random.default_rng(0).integers(-2, 3, round(16_000 * _LEAD_S)).astype("<i2").tobytes()
 _CLOSED: Final = "The recogniser has been closed."
 
 
@@ -166,6 +171,8 @@ class SphinxListener:
         self._detector = default_detector()
         self._speech_s = 0.0
         self._rest = b""  # 24 kHz bytes that do not yet make three samples
+        self._lead_s = 0.0
+        self._has_begun = False
         self._sound = bytearray()  # the whole utterance at 16 kHz: kept, in case the process dies
         self._n_sent = 0
         self._n_heard = 0
@@ -203,6 +210,12 @@ class SphinxListener:
         data = self._rest + pcm
         whole = len(data) // 6 * 6
         self._rest = data[whole:]
+        if whole and not self._has_begun:
+            self._has_begun = True
+            start = np.frombuffer(data[:whole], dtype="<i2")[:_LOUD_SAMPLES].astype(np.float32)
+            if float(np.sqrt(np.mean(start**2))) > _LOUD:
+                self._lead_s = _LEAD_S
+                self._sound += _LEAD
         low = self._downsampler.push(np.frombuffer(data[:whole], dtype="<i2").astype(np.float32))
         self._sound += np.clip(np.rint(low), -32768, 32767).astype("<i2").tobytes()
         self._pump()
@@ -281,7 +294,7 @@ class SphinxListener:
                 self._partial = news["text"]
             self._pump()
         elif kind == b"F":
-            self._settle(judge(json.loads(payload), self._speech_s))
+            self._settle(_later(judge(json.loads(payload), self._speech_s), -self._lead_s))
         elif kind == GONE:
             self._n_deaths += 1
             self._child = None
@@ -304,6 +317,15 @@ class SphinxListener:
         if self._child is not None:
             self._child.forget(self._stream)
         self._hearing._give_back(self)
+
+
+def _later(transcript: Transcript, seconds: float) -> Transcript:
+    """Move the times of the words."""
+    words = tuple(
+        {**word, **{name: round(max(word[name] + seconds, 0.0), 2) for name in ("start", "end")}}
+        for word in transcript.words
+    )
+    return replace(transcript, words=words) if seconds else transcript
 
 
 def expected(settings: Mapping[str, Any]) -> list[str]:
