@@ -195,7 +195,7 @@ def test_a_server_that_takes_the_connection_and_is_silent() -> None:
 
 
 def test_a_websocket_server_that_says_nothing() -> None:
-    with socket_server(lambda each: each.recv()) as host:
+    with socket_server(lambda each: [each.recv(), each.recv()]) as host:  # type: ignore[arg-type,return-value]
         error = failure(f"ws://{host}/", timeout=0.2)
     assert error.reason == "timeout"
     assert "said nothing" in str(error)

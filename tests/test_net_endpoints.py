@@ -111,7 +111,7 @@ def test_a_running_local_endpoint_is_taken_with_its_key() -> None:
         assert "costs nothing" in endpoint.describe()
 
 
-@pytest.mark.parametrize("wrong", ["http://example.com", "nonsense", 7, "wss://"])
+@pytest.mark.parametrize("wrong", ["ftp://example.com", "nonsense", 7, "wss://"])
 def test_what_is_no_endpoint_is_told(wrong: object) -> None:
     with pytest.raises(rtnb.ConnectionFailed, match="is no endpoint") as caught:
         rtnb.Session(wrong)

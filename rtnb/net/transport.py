@@ -12,16 +12,27 @@ import asyncio
 import logging
 import socket
 import ssl
+import urllib.request
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from rtnb.core.errors import ConnectionClosed, ConnectionFailed, redact
-from rtnb.net.endpoints import shown_url
+from rtnb.net.endpoint import shown_url
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
-__all__ = ["MemoryTransport", "Transport", "WebSocketTransport", "closed_error", "memory_pair", "open_websocket"]
+__all__ = [
+    "MemoryTransport",
+    "RedactingLogger",
+    "Transport",
+    "WebSocketTransport",
+    "closed_error",
+    "memory_pair",
+    "open_websocket",
+    "proxy_of",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -101,10 +112,18 @@ class WebSocketTransport:
         return closed_error(code, reason)
 
 
-class _RedactingLogger(logging.LoggerAdapter[logging.Logger]):
-    """Logs what websockets has to say, without keys: it writes every header of the handshake at level DEBUG."""
+class RedactingLogger(logging.LoggerAdapter[logging.Logger]):
+    """Logs what websockets has to say, without keys: it writes every header of the handshake at level DEBUG.
 
-    def __init__(self, logger: logging.Logger, secrets: Sequence[str]) -> None:
+    Parameters
+    ----------
+    logger
+        Where it goes.
+    secrets
+        Keys in use; what looks like a key is taken out as well.
+    """
+
+    def __init__(self, logger: logging.Logger, secrets: Sequence[str] = ()) -> None:
         super().__init__(logger, {})
         self._secrets = tuple(secrets)
 
@@ -157,17 +176,18 @@ async def open_websocket(
     timeout
         Seconds until the handshake must be done.
     proxy
-        Whether a proxy that the environment names is used (``https_proxy``, ``no_proxy``).
+        Whether a proxy that the environment names is used (``https_proxy``, ``all_proxy``, ``no_proxy``).
     secrets
         Keys to keep out of every text.
 
     Raises
     ------
     ConnectionFailed
-        With ``reason`` ``"name"``, ``"refused"``, ``"network"``, ``"tls"``, ``"timeout"``, ``"key"`` or ``"http"``.
+        With ``reason`` ``"name"``, ``"refused"``, ``"network"``, ``"tls"``, ``"timeout"``, ``"key"``, ``"http"``,
+        ``"proxy"`` or ``"endpoint"``.
     """
     from websockets.asyncio.client import connect
-    from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+    from websockets.exceptions import InvalidHandshake, InvalidProxy, InvalidStatus, InvalidURI, ProxyError
 
     class Connect(connect):
         """A connect that goes nowhere else: a redirect could carry the key away."""
@@ -177,6 +197,7 @@ async def open_websocket(
             return exc
 
     where = shown_url(url)
+    through = proxy_of(url) if proxy else None  # its address without a password, for the errors
     for value in headers.values():
         if not (value.isascii() and value.isprintable()):
             raise ConnectionFailed(
@@ -187,7 +208,7 @@ async def open_websocket(
         connection = await Connect(
             url,
             additional_headers=dict(headers),
-            logger=_RedactingLogger(logging.getLogger("rtnb.net.websocket"), secrets),
+            logger=RedactingLogger(logging.getLogger("rtnb.net.websocket"), secrets),
             proxy=True if proxy else None,
             open_timeout=timeout,
             max_size=None,  # conversation.item.retrieved carries a whole answer's audio
@@ -198,6 +219,19 @@ async def open_websocket(
         raise ConnectionFailed(
             f"{where} did not answer within {timeout:g} s; check the network, or give connect(timeout=...) more time",
             reason="timeout",
+        ) from exc
+    except (InvalidProxy, ProxyError) as exc:
+        status = getattr(getattr(exc, "response", None), "status_code", None)
+        said = f"answered HTTP {status}" if status else "could not be used"
+        raise ConnectionFailed(
+            f"the proxy {through} {said} for {where}; check https_proxy and all_proxy in the environment, or name the "
+            "host in no_proxy",
+            reason="proxy",
+        ) from None  # its text may show the proxy's password
+    except ImportError as exc:
+        raise ConnectionFailed(
+            f"the environment names the SOCKS proxy {through}, and that needs a package: pip install python-socks",
+            reason="proxy",
         ) from exc
     except InvalidURI as exc:
         raise ConnectionFailed(f"{where} is not a WebSocket address (ws:// or wss://)", reason="endpoint") from exc
@@ -215,18 +249,47 @@ async def open_websocket(
     except ValueError as exc:  # UnicodeError too: a host that no name can be
         detail = redact(str(exc), *secrets)
         raise ConnectionFailed(f"{where} is no address that can be reached ({detail})", reason="endpoint") from None
-    except socket.gaierror as exc:
-        raise ConnectionFailed(
+    except OSError as exc:
+        if through is not None and not isinstance(exc, (ssl.SSLError, ssl.CertificateError)):
+            raise ConnectionFailed(
+                f"there is no way to {where} through the proxy {through} ({redact(str(exc), *secrets)}); check "
+                "https_proxy and all_proxy in the environment, or name the host in no_proxy",
+                reason="proxy",
+            ) from exc
+        raise _no_path(exc, where, secrets) from exc
+    return WebSocketTransport(connection, secrets=secrets)
+
+
+def proxy_of(url: str) -> str | None:
+    """The proxy that the environment names for an address, without user and password; as websockets chooses it.
+
+    Parameters
+    ----------
+    url
+        A ``ws://`` or ``wss://`` address.
+    """
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "wss" else 80)
+    if urllib.request.proxy_bypass(f"{parts.hostname}:{port}"):
+        return None
+    named = urllib.request.getproxies()
+    order = ("wss", "socks", "https") if parts.scheme == "wss" else ("ws", "socks", "https", "http")
+    found = next((named[scheme] for scheme in order if scheme in named), None)
+    return shown_url(found) if found else None
+
+
+def _no_path(exc: OSError, where: str, secrets: Sequence[str]) -> ConnectionFailed:
+    """Why the network did not let through, in words."""
+    if isinstance(exc, socket.gaierror):
+        return ConnectionFailed(
             f"the name in {where} was not found; check the spelling, and whether this machine is online",
             reason="name",
-        ) from exc
-    except ConnectionRefusedError as exc:
-        raise ConnectionFailed(f"nothing listens at {where}; is the server started?", reason="refused") from exc
-    except OSError as exc:
-        reason = "refused" if _all_refused(exc) else "network"
-        words = "nothing listens at" if reason == "refused" else "no network path to"
-        raise ConnectionFailed(f"{words} {where} ({redact(str(exc), *secrets)})", reason=reason) from exc
-    return WebSocketTransport(connection, secrets=secrets)
+        )
+    if isinstance(exc, ConnectionRefusedError):
+        return ConnectionFailed(f"nothing listens at {where}; is the server started?", reason="refused")
+    reason = "refused" if _all_refused(exc) else "network"
+    words = "nothing listens at" if reason == "refused" else "no network path to"
+    return ConnectionFailed(f"{words} {where} ({redact(str(exc), *secrets)})", reason=reason)
 
 
 def _all_refused(error: OSError) -> bool:
