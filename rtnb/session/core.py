@@ -46,6 +46,7 @@ from rtnb.session.accounts import Accounting
 from rtnb.session.calls import Calls, refuse_errors
 from rtnb.session.capture import Capture
 from rtnb.session.content import content_parts
+from rtnb.session.greeting import confirmed
 from rtnb.session.link import Link, checked
 from rtnb.session.listeners import Listeners
 from rtnb.session.opening import open_link
@@ -60,6 +61,7 @@ from rtnb.session.spending import Spending
 from rtnb.session.telephone import Line, format_of
 from rtnb.session.tool_runner import ToolRunner
 from rtnb.session.tooling import Tooling, ask_for_approval
+from rtnb.session.unclaimed import Unclaimed
 
 __all__ = ["Core", "SessionState"]
 
@@ -147,7 +149,8 @@ class Core(Accounting, Calls, Sounding):
         )
         self.sound = Sound(post=self.post, truncate=self._send_cut, clock=self.clock, hint=self.hint)
         self.capture = Capture(self)
-        self.router = Router(self.sequencer, self.listeners, self.sound)
+        self.unclaimed = Unclaimed(self.log)
+        self.router = Router(self.sequencer, self.listeners, self.sound, unclaimed=self.unclaimed.came)
         _open_cores.add(self)
 
     # ---- opening and closing
@@ -242,6 +245,7 @@ class Core(Accounting, Calls, Sounding):
         if link is not None:
             await link.close()
         self.sequencer.lost(ConnectionClosed("the session was closed before the answer was complete", code=1000))
+        self.unclaimed.close()
         if was_opening or self.state is not SessionState.IDLE:
             self._set_state(SessionState.CLOSED)
 
@@ -428,6 +432,7 @@ class Core(Accounting, Calls, Sounding):
             entry = await link.wait(pattern, where=where, after=start, timeout=timeout)
         assert entry is not None
         self._cursor = entry.index
+        self.unclaimed.claim(entry)
         return entry.event
 
     def _place(self, after: int | Entry | Event) -> int:
@@ -489,7 +494,7 @@ class Core(Accounting, Calls, Sounding):
         refuse_errors(event)
         async with self.link.updates:
             self._cursor = len(self.log) - 1
-            await self.open_link().request(event, "session.updated", timeout=_CONNECT_S)
+            await confirmed(self.open_link(), event, timeout=_CONNECT_S)
 
     def _definitions(self, raw: Any = None) -> list[Any]:
         """What the server is told of tools: those with a handler here, then those declared without one."""

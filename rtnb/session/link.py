@@ -24,6 +24,7 @@ from rtnb.core.conversation import Conversation
 from rtnb.core.errors import ConnectionClosed, ProtocolError, ServerError, WaitTimeout, redact
 from rtnb.core.log import Entry, EventLog, matcher
 from rtnb.core.protocol import Event, new_id
+from rtnb.net.dialect import Spoken
 from rtnb.net.transport import Transport, closed_error
 
 __all__ = ["Link", "checked"]
@@ -83,6 +84,8 @@ class Link:
         secrets: Sequence[str] = (),
     ) -> None:
         self._transport = transport
+        self.spoken: Spoken | None = getattr(transport, "spoken", None)
+        """How it is spoken with a server that is not the service itself; None with the service."""
         self._log = log
         self._conversation = conversation
         self._origin = origin

@@ -16,8 +16,10 @@ from rtnb.core.conversation import Conversation
 from rtnb.core.errors import ConnectionClosed, ConnectionFailed, RtnbError, WaitTimeout, redact
 from rtnb.core.log import Entry, EventLog
 from rtnb.core.protocol import session_update
+from rtnb.net.dialect import DialectTransport
 from rtnb.net.endpoints import Endpoint, shown_url
 from rtnb.net.transport import Transport, open_websocket
+from rtnb.session.greeting import confirmed, greeting
 from rtnb.session.link import Link
 
 __all__ = ["open_link"]
@@ -68,6 +70,8 @@ async def open_link(
             proxy=not endpoint.is_loopback,
             secrets=endpoint.secrets,
         )
+        if endpoint.kind == "url" or endpoint.dialect == "beta":
+            transport = DialectTransport(transport, endpoint.dialect)
     start = len(log) - 1
     link = Link(
         transport,
@@ -80,10 +84,10 @@ async def open_link(
         secrets=endpoint.secrets,
     )
     try:
-        first = await link.wait("*", after=start, timeout=timeout)
-        if first.name == "error":
+        first = await greeting(link, after=start, timeout=timeout)
+        if first is not None and first.name == "error":
             raise _failure(first.event, endpoint)
-        await link.request(session_update(config), "session.updated", timeout=timeout)
+        await confirmed(link, session_update(config), timeout=timeout)
     except BaseException as exc:
         await link.close()
         if isinstance(exc, ConnectionClosed):

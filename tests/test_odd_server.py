@@ -1,0 +1,71 @@
+"""Sessions with servers that are compatible, more or less: text, audio, tools and interruption, whatever is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from helpers_odd_server import ODDITIES, TIMEOUT_S, OddServer
+
+import rtnb
+
+EACH = sorted(ODDITIES)
+# What cannot be told apart without it: whose piece a piece is, or that anything began.
+SETS = [*((name,) for name in EACH), tuple(EACH[:0])]
+MANY = ("no-event-ids", "no-metadata", "nulls", "created", "late-rate-limits", "no-usage", "no-statuses", "bare-errors")
+MUTE = ("no-response-created", "no-output-items", "no-items", "no-deltas", "no-metadata", "no-usage", "no-event-ids")
+CASES = [*SETS, MANY, MUTE]
+
+
+def name(oddities: tuple[str, ...]) -> str:
+    return "+".join(oddities) if 0 < len(oddities) < 3 else f"{len(oddities)} oddities"
+
+
+@pytest.fixture(params=CASES, ids=name)
+def server(request: pytest.FixtureRequest) -> OddServer:
+    return OddServer(*request.param)
+
+
+@pytest.fixture
+def url(server: OddServer) -> Iterator[str]:
+    with server.run() as url:
+        yield url
+
+
+def test_a_text_turn(url: str) -> None:
+    with rtnb.Session(url, output="text", transcription=None) as session:
+        for _ in range(2):
+            reply = session.ask("hello", timeout=TIMEOUT_S)
+            assert reply.text == "Hello from the odd server."
+            assert reply.status == "completed"
+
+
+def test_an_audio_turn(url: str) -> None:
+    with rtnb.Session(url, transcription=None) as session:
+        reply = session.ask(rtnb.Audio.from_array([0.1] * 4800, 24_000), timeout=TIMEOUT_S)
+        assert reply.text == "Hello from the odd server."
+        assert reply.audio.seconds == pytest.approx(1.0)
+
+
+def test_a_tool_turn(url: str) -> None:
+    with rtnb.Session(url, output="text", transcription=None) as session:
+
+        @session.tool
+        def calculate_sum(a: float, b: float) -> float:
+            """Add two numbers."""
+            return int(a + b)
+
+        reply = session.ask("sum", timeout=TIMEOUT_S)
+        assert reply.text == "It is 10."
+        assert [(call.name, call.output) for call in reply.tool_calls] == [("calculate_sum", "10")]
+
+
+def test_an_interruption(url: str, server: OddServer) -> None:
+    with rtnb.Session(url, transcription=None) as session:
+        reply = session.ask("long", timeout=TIMEOUT_S)
+        session.wait("response.output_audio.delta", timeout=TIMEOUT_S)
+        session.interrupt()
+        reply.wait(TIMEOUT_S)
+        server.wait_for(lambda event: event["type"] == "response.cancel")
+        assert reply.status == "cancelled"
+        assert session.ask("hello", timeout=TIMEOUT_S).text == "Hello from the odd server."
