@@ -160,7 +160,7 @@ def test_without_pandas_the_error_tells_how_to_get_it(monkeypatch: pytest.Monkey
         return load(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", no_pandas)
-    with pytest.raises(ImportError, match=r"pip install 'rtnb\[pandas\]'"):
+    with pytest.raises(ImportError, match=r'pip install "rtnb\[pandas\]"'):
         a_log().to_pandas()
 
 

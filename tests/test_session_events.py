@@ -64,9 +64,18 @@ def test_an_error_that_nobody_claims_is_logged_as_a_warning(lab: Lab, caplog: py
     session.connect()
     with caplog.at_level(logging.WARNING, logger="rtnb"):
         session.send({"type": "conversation.item.delete", "item_id": "item_none"})
-        session.wait("error")
         eventually(lambda: "item_none" in caplog.text, "the warning")
     assert 'nobody listens to "error"' in caplog.text
+
+
+def test_an_error_that_somebody_waits_for_is_no_warning(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    session = lab.session("Hello")
+    session.connect()
+    with caplog.at_level(logging.WARNING, logger="rtnb"):
+        session.send({"type": "conversation.item.delete", "item_id": "item_waited"})
+        assert session.wait("error")["error"]["code"] == "item_delete_invalid_item_id"
+        session.close()  # what nobody took would be told now
+    assert "item_waited" not in caplog.text
 
 
 def test_a_raw_item_that_is_refused_does_not_fail_a_reply(lab: Lab) -> None:

@@ -3,7 +3,7 @@
 Times are seconds since the session began, on a clock that never goes back; they are passed in. The wall clock is kept
 once, as `EventLog.origin`. How a log is written to a file and read again stands in `rtnb.core.recording`.
 
-Imports `rtnb.core.protocol`, `rtnb.core.errors` and `rtnb.core.recording`; pandas only when asked for.
+Imports `rtnb.core.protocol`, `rtnb.core.errors`, `rtnb.core.recording` and `rtnb.core.tables`; pandas when asked for.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import IO, Any, Final, NamedTuple, overload
 from rtnb.core import recording
 from rtnb.core.errors import redact
 from rtnb.core.protocol import Direction, Event
+from rtnb.core.tables import frame
 
 __all__ = ["Entry", "EventLog", "event_name", "matcher"]
 
@@ -77,6 +78,13 @@ def matcher(*patterns: str) -> Callable[[str], bool]:
         return known
 
     return test
+
+
+class _Counts(dict[str, int]):
+    """What is not there was counted 0 times."""
+
+    def __missing__(self, key: str) -> int:
+        return 0
 
 
 class EventLog(Sequence[Entry]):
@@ -201,11 +209,10 @@ class EventLog(Sequence[Entry]):
 
     @property
     def names(self) -> dict[str, int]:
-        """How often each event occurs, in the order of first occurrence."""
-        counts: dict[str, int] = {}
+        """How often each event occurs, in the order of first occurrence; ``names["error"]`` is 0 when there is none."""
+        counts = _Counts()
         for entry in self._entries:
-            name = event_name(entry.event)
-            counts[name] = counts.get(name, 0) + 1
+            counts[event_name(entry.event)] += 1
         return counts
 
     @property
@@ -240,11 +247,7 @@ class EventLog(Sequence[Entry]):
         ImportError
             pandas is not installed; the text says how to.
         """
-        try:
-            import pandas
-        except ImportError as exc:
-            raise ImportError("to_pandas() needs pandas: pip install 'rtnb[pandas]'") from exc
-        return pandas.DataFrame(self.rows(), columns=["index", "time", "direction", "type", "event"])
+        return frame(self.rows(), ["index", "time", "direction", "type", "event"])
 
     def to_jsonl(
         self, target: str | PathLike[str] | IO[bytes], *, audio: bool = True, keys: Iterable[str | None] = ()

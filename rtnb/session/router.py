@@ -54,12 +54,17 @@ class Router:
         Told of everything they subscribed to.
     sound
         Plays what is said, and falls silent when the user speaks.
+    unclaimed
+        Told of errors that are no turn's, and that nobody listens to.
     """
 
-    def __init__(self, sequencer: Sequencer, listeners: Listeners, sound: Sound) -> None:
+    def __init__(
+        self, sequencer: Sequencer, listeners: Listeners, sound: Sound, *, unclaimed: Callable[[ServerError], None]
+    ) -> None:
         self._sequencer = sequencer
         self._listeners = listeners
         self._sound = sound
+        self._unclaimed = unclaimed
         self.detects_turns = False
         """Whether the server says when a turn of the user ends."""
         self._interrupts = False  # the server stops its answer when the user speaks, and so do we
@@ -197,7 +202,7 @@ class Router:
         if detail.get("code") in _HARMLESS:
             logger.debug("%s", ServerError(event))
         elif not self._listeners.of("error"):
-            logger.warning('the server reported an error and nobody listens to "error": %s', ServerError(event))
+            self._unclaimed(ServerError(event))
 
 
 def _member(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:

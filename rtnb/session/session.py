@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from rtnb.core.changes import Changes
 from rtnb.core.conversation import Item
 from rtnb.core.errors import ProtocolError
+from rtnb.core.item_table import ItemTable
 from rtnb.core.log import Entry
 from rtnb.core.protocol import Event
 from rtnb.core.services import is_provided, service
@@ -397,9 +398,9 @@ class Session(AccountFace, PanelFace, SoundFace):
     # ---- the conversation
 
     @property
-    def items(self) -> list[Item]:
-        """The items of the conversation, in its order."""
-        return self._core.conversation.items
+    def items(self) -> ItemTable:
+        """The items of the conversation, in its order: a list, with ``to_dict()`` and ``to_pandas()``."""
+        return ItemTable(self._core.conversation.items)
 
     def insert(
         self,
