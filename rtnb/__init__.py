@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rtnb.core.errors import WaitTimeout as WaitTimeout
     from rtnb.core.lint import lint as lint
     from rtnb.core.log import EventLog as EventLog
+    from rtnb.core.recorded import Recording as Recording
+    from rtnb.core.recorded import load as load
     from rtnb.core.tool_output import Result as Result
     from rtnb.core.tools import Tool as Tool
     from rtnb.core.tools import tool as tool
@@ -49,6 +51,7 @@ _HOMES = {
     "LocalEndpoint": "rtnb.local.server",
     "NotConnected": "rtnb.core.errors",
     "ProtocolError": "rtnb.core.errors",
+    "Recording": "rtnb.core.recorded",
     "Reply": "rtnb.session.reply",
     "ResponseFailed": "rtnb.core.errors",
     "Result": "rtnb.core.tool_output",
@@ -61,6 +64,7 @@ _HOMES = {
     "WaitTimeout": "rtnb.core.errors",
     "endpoint": "rtnb.net.endpoints",
     "lint": "rtnb.core.lint",
+    "load": "rtnb.core.recorded",
     "load_ipython_extension": "rtnb.notebook.extension",
     "tool": "rtnb.core.tools",
 }
@@ -69,6 +73,7 @@ __all__ = sorted(_HOMES)
 
 # What lower floors ask of upper ones; see rtnb.core.services.
 _provide("endpoint.local", "rtnb.local.embedded:address")
+_provide("endpoint.replay", "rtnb.replay.server:replay")
 _provide("reply.show", "rtnb.notebook.live:show_reply")
 _provide("session.say", "rtnb.notebook.live:say")
 _provide("session.approve", "rtnb.notebook.approval:approve")

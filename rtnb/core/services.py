@@ -24,6 +24,7 @@ SERVICES: Final = {
     "audio.show": "(audio) -> mime bundle: how an Audio is shown in a cell",
     "reply.show": "(reply) -> None: streams a reply into the current cell",
     "endpoint.local": "() -> str: the address of the embedded endpoint, started when it is not",
+    "endpoint.replay": "(recording, **options) -> ReplayEndpoint: replays a recording to any client",
     "session.say": "(text) -> None: one line for the user of this session",
     "session.approve": "(tool, arguments) -> awaitable bool: asks the user whether a tool may run",
     "session.cost_chart": "(usage) -> Picture: what each response cost, by kind of token",
