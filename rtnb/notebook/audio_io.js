@@ -962,6 +962,7 @@ class Engine {
     this.level = -100;
     this.error = "";
     this.devices = /** @type {{id: string, label: string}[]} */ ([]);
+    this.outputs = /** @type {{id: string, label: string}[]} */ ([]);
     this.volume = 1; // 0 to 1
     this.output = ""; // id of the loudspeaker; empty: the system's own choice
     this.take = 0; // number of the recording; frames carry it
@@ -1170,6 +1171,11 @@ class Engine {
     };
   }
 
+  /** Why there can be no microphone in this page, before anybody asks for it; empty when nothing speaks against it. */
+  refusal() {
+    return this.model.get("source") ? "" : refusal(null, this.page());
+  }
+
   /** @returns {Promise<MediaStream>} */
   async openStream() {
     const source = this.model.get("source");
@@ -1310,6 +1316,9 @@ class Engine {
     this.devices = all
       .filter(({ kind, deviceId }) => kind === "audioinput" && deviceId)
       .map(({ deviceId, label }, i) => ({ id: deviceId, label: label || `Microphone ${i + 1}` }));
+    this.outputs = all
+      .filter(({ kind, deviceId }) => kind === "audiooutput" && deviceId && deviceId !== "default")
+      .map(({ deviceId, label }, i) => ({ id: deviceId, label: label || `Loudspeaker ${i + 1}` }));
     this.changed();
   }
 
