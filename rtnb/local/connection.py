@@ -117,6 +117,7 @@ class Connection:
         self._utterances: dict[str, tuple[Utterance, asyncio.Task[None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._faults = faults if faults is not None else Faults()
+        self._is_warm = False  # the recogniser was told that it will be needed
         self._late: dict[str, tuple[float, list[bytes]]] = {}  # transcripts that are held back, by item
 
     async def run(self) -> None:
@@ -165,6 +166,9 @@ class Connection:
         try:
             if self._dialect is not None:
                 event = self._dialect.read(event)
+            if not self._is_warm and event.get("type") == "input_audio_buffer.append":
+                self._is_warm = True
+                self._spawn(self._warm(), "warm hearing")
             return self._engine.receive(event, now)
         except Exception:  # noqa: BLE001
             # No client event may end the session; that one could is our fault, and said so.
@@ -291,6 +295,15 @@ class Connection:
         task = self._spawn(utterance.run(), f"utterance {key}")
         self._utterances[key] = utterance, task
         task.add_done_callback(lambda _: self._utterances.pop(key, None))
+
+    async def _warm(self) -> None:
+        """Have the recogniser ready when somebody may speak soon: starting it takes longer than a short sentence."""
+        try:
+            warm = getattr(self._engines.hearing(), "warm", None)  # an engine may have it
+            if warm is not None:
+                await warm()
+        except Exception:  # noqa: BLE001 - an engine that cannot be had is told with the first utterance
+            _LOG.debug("the recogniser could not be started ahead", exc_info=True)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = self._loop.create_task(work, name=name)

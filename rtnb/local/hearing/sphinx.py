@@ -64,6 +64,7 @@ class SphinxHearing:
         self._waiting: deque[SphinxListener] = deque()
         self._busy: dict[SphinxListener, Child] = {}
         self._closed = False
+        self._warming = False  # a process is being started ahead: an utterance that comes now waits for it
 
     @staticmethod
     def available() -> bool:
@@ -79,11 +80,24 @@ class SphinxHearing:
         return listener
 
     async def warm(self) -> None:
-        """Start a process ahead of the first utterance, which then need not wait for it; returns at once."""
+        """Start a process ahead of the first utterance, which then need not wait for it so long."""
         with self._lock:
-            if self._n_running or self._closed:
+            if self._n_running or self._closed or self._warming:
                 return
-        await (await self.listen({})).cancel()
+            self._warming = True
+        listener = SphinxListener(self, [])
+        try:
+            await self._provide(listener, ahead=True)
+        finally:
+            with self._lock:
+                self._warming = False
+            await listener.cancel()  # gives the process to whoever waits
+            with self._lock:
+                left = list(self._waiting) if not self._busy else []  # it did not start: they are to see for themselves
+                for each in left:
+                    self._waiting.remove(each)
+            for each in left:
+                each._loop.call_soon_threadsafe(each._provided, None)
 
     async def close(self) -> None:
         """End the processes; utterances still open fail."""
@@ -98,7 +112,7 @@ class SphinxHearing:
             listener._fail(_CLOSED)
         await asyncio.gather(*(asyncio.to_thread(child.close) for child in children))
 
-    async def _provide(self, listener: SphinxListener) -> None:
+    async def _provide(self, listener: SphinxListener, *, ahead: bool = False) -> None:
         """Give the listener a process: an idle one, a new one, or the first that is free."""
         with self._lock:
             if self._closed:
@@ -112,7 +126,7 @@ class SphinxHearing:
                     return
                 self._n_running -= 1
                 child.close()
-            if self._n_running >= self._limit:
+            if self._n_running >= self._limit or (self._warming and not ahead):
                 self._waiting.append(listener)
                 return
             self._n_running += 1
@@ -321,11 +335,13 @@ class SphinxListener:
 
 def _later(transcript: Transcript, seconds: float) -> Transcript:
     """Move the times of the words."""
+    if not seconds:
+        return transcript
     words = tuple(
-        {**word, **{name: round(max(word[name] + seconds, 0.0), 2) for name in ("start", "end")}}
+        {**word, **{end: round(max(word[end] + seconds, 0.0), 2) for end in ("start", "end")}}
         for word in transcript.words
     )
-    return replace(transcript, words=words) if seconds else transcript
+    return replace(transcript, words=words)
 
 
 def expected(settings: Mapping[str, Any]) -> list[str]:
