@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtnb.core.accounts import LatencyReport, TurnTable, cost_of, turns_of, usage_of
 from rtnb.core.changes import Changes
+from rtnb.core.configuration import Configuration, configuration_of
 from rtnb.core.conversation import Conversation, Item
 from rtnb.core.errors import RtnbError, redact
 from rtnb.core.items import Response
@@ -257,6 +258,13 @@ class Recording:
             if report.samples > 0:
                 first.setdefault(report.item_id, report.time)
         return first
+
+    @property
+    def configuration(self) -> Configuration:
+        """The settings that were asked for beside those in force, and what the server changed or ignored."""
+        start = self.events.last("session.created", direction="server")
+        address = {"model": self._asked_model} if self._asked_model else {}
+        return configuration_of(self.events[start.index if start else 0 :], requested=address)
 
     def timeline(self, **options: Any) -> Any:
         """Everything on one clock, as ``session.timeline``."""

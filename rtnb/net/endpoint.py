@@ -24,7 +24,7 @@ __all__ = ["EMBEDDED", "Dialect", "Endpoint", "Headers", "Kind", "Token", "shown
 EMBEDDED: Final = "local:"
 """Stands for the address of the embedded endpoint until it is started."""
 
-Kind: TypeAlias = Literal["local", "openai", "azure", "url"]
+Kind: TypeAlias = Literal["local", "openai", "azure", "url", "replay"]
 
 Dialect: TypeAlias = Literal["ga", "beta"]
 """Today's protocol, or that of 2024."""
@@ -51,7 +51,8 @@ class Endpoint:
     Attributes
     ----------
     kind
-        ``"local"`` (embedded, free), ``"openai"`` and ``"azure"`` (cost money) or ``"url"`` (any compatible server).
+        ``"local"`` (embedded, free), ``"openai"`` and ``"azure"`` (cost money), ``"url"`` (any compatible
+        server) or ``"replay"`` (a recording, free).
     url
         WebSocket address without the model.
     model
@@ -66,6 +67,8 @@ class Endpoint:
         ``"ga"``, ``"beta"``, or None: the server's first event tells.
     extra
         Further headers for the handshake.
+    source
+        What serves it, kept alive by this; a replay.
     """
 
     kind: Kind
@@ -76,10 +79,16 @@ class Endpoint:
     token: Token | None = field(default=None, repr=False)
     dialect: Dialect | None = None
     extra: Headers = field(default_factory=Headers, repr=False)
+    source: Any = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         dialect = f", dialect={self.dialect!r}" if self.dialect else ""
         return f"Endpoint(kind={self.kind!r}, url={shown_url(self.url)!r}, model={self.model!r}{dialect})"
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody pays for what is answered here."""
+        return self.kind in ("local", "replay")
 
     @property
     def is_loopback(self) -> bool:
@@ -136,6 +145,8 @@ class Endpoint:
         host = urlsplit(self.url).netloc.rpartition("@")[2]
         if self.kind == "local":
             return f"local endpoint (no key, nothing leaves this machine, costs nothing), model name {model}{beta}"
+        if self.kind == "replay":
+            return f"{self.source.title} (no key, nothing leaves this machine, costs nothing), model {model}"
         if self.kind == "openai":
             return f"OpenAI, model {model}: each answer costs money on your account (see session.cost)"
         if self.kind == "azure":

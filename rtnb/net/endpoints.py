@@ -21,13 +21,15 @@ from rtnb.core.errors import ConnectionFailed
 from rtnb.core.protocol import DEFAULT_MODEL
 from rtnb.net import azure
 from rtnb.net.endpoint import EMBEDDED, Dialect, Endpoint, Headers, Token, shown_url
+from rtnb.net.replays import replayed
 
 __all__ = ["EMBEDDED", "OPENAI_URL", "Endpoint", "Headers", "endpoint", "resolve", "shown_url"]
 
 OPENAI_URL: Final = "wss://api.openai.com/v1/realtime"
 
 _FORMS: Final = (
-    'give nothing, "local", "openai", "azure", an address such as "ws://127.0.0.1:8765/v1/realtime", or a LocalEndpoint'
+    'give nothing, "local", "openai", "azure", an address such as "ws://127.0.0.1:8765/v1/realtime", '
+    "a LocalEndpoint, or a recording or its folder"
 )
 
 
@@ -84,7 +86,8 @@ def endpoint(
     ----------
     endpoint
         None, ``"local"``, ``"openai"``, ``"azure"``, a ``ws://`` or ``wss://`` address, a base address as other clients
-        take it (``http://127.0.0.1:8080/v1``), an `Endpoint`, or anything with a ``url`` (a `rtnb.LocalEndpoint`).
+        take it (``http://127.0.0.1:8080/v1``), an `Endpoint`, anything with a ``url`` (a `rtnb.LocalEndpoint`), or a
+        recording, or its folder, which is replayed.
     model
         Model name, on Azure the name of the deployment; `rtnb.core.protocol.DEFAULT_MODEL` when not given.
     key
@@ -133,7 +136,10 @@ def _find(
         return found if key is None else replace(found, key=key, token=None)
     if chosen is None:
         chosen = "openai" if key or settings.get("OPENAI_API_KEY") else "local"
+    chosen = replayed(chosen)
     running = getattr(chosen, "url", None)
+    if isinstance(running, str) and getattr(chosen, "kind", None) == "replay":
+        return Endpoint("replay", running, model or chosen.model or DEFAULT_MODEL, chosen.key, source=chosen)
     if isinstance(running, str):
         return Endpoint("local", running, model or DEFAULT_MODEL, key or getattr(chosen, "key", None))
     if not isinstance(chosen, str):

@@ -122,7 +122,7 @@ class Core(Accounting, Calls, Sounding):
         self._appended = 0  # bytes of 24 kHz PCM16 in the input buffer that were not committed yet
         self._open_accounts()
         self.spending = Spending(
-            is_free=self.endpoint.kind == "local",
+            is_free=self.endpoint.is_free,
             prices=prices,
             budget=budget,
             model=lambda: self.model,
@@ -141,7 +141,7 @@ class Core(Accounting, Calls, Sounding):
             self.tools,
             ToolRunner(
                 approve=ask_for_approval,
-                prefer_recorded=self.endpoint.kind == "local",
+                prefer_recorded=self.endpoint.is_free,
                 secrets=self.endpoint.secrets,
             ),
             declared=lambda: self.conversation.session.get("tools") or [],

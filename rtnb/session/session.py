@@ -10,7 +10,9 @@ Imports `rtnb.core`, `rtnb.net` and its neighbours in `rtnb.session`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from rtnb.core.changes import Changes
@@ -28,6 +30,7 @@ from rtnb.session.face_panel import PanelFace
 from rtnb.session.face_sound import SoundFace
 from rtnb.session.listeners import Listener
 from rtnb.session.reply import Reply
+from rtnb.session.saving import save
 from rtnb.session.sequencer import State
 from rtnb.session.settings import TurnDetection
 
@@ -50,7 +53,8 @@ class Session(AccountFace, PanelFace, SoundFace):
     endpoint
         None: OpenAI when there is a key (``OPENAI_API_KEY`` in the environment or in ``.env``), else the embedded local
         endpoint, which needs nothing. Or ``"local"``, ``"openai"``, a ``ws://`` or ``wss://`` address, a
-        `rtnb.LocalEndpoint`. ``RTNB_ENDPOINT`` stands in for None.
+        `rtnb.LocalEndpoint`, a recording or its folder (replayed at its own speed). ``RTNB_ENDPOINT`` stands in for
+        None.
     model
         Name of the model; ``gpt-realtime-2.1-mini`` when not given.
     instructions
@@ -453,6 +457,26 @@ class Session(AccountFace, PanelFace, SoundFace):
     def endpoint(self) -> str:
         """Where it connects to, in words."""
         return self._core.endpoint.describe()
+
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write what has happened so far as a recording: a folder, for `rtnb.load` and to be replayed.
+
+        Events as JSON lines, sound as FLAC, what was heard, and a manifest; no key, wherever it stood. The folder is
+        there as a whole, or not at all.
+
+        Parameters
+        ----------
+        folder
+            Its name; folders above it are made.
+        overwrite
+            Replace a recording of that name. What is no recording is never replaced.
+
+        Raises
+        ------
+        RtnbError
+            There is something already, or it cannot be written.
+        """
+        return save(self._core, folder, overwrite=overwrite)
 
     def __repr__(self) -> str:
         core = self._core
