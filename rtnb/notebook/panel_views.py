@@ -1,0 +1,92 @@
+"""What stands below the panel's controls: conversation, events, and what tools show; and the panel without a kernel.
+
+The views are widgets of their own (`rtnb.notebook.conversation`, `rtnb.notebook.events`, `rtnb.notebook.side`), made
+when the panel is first shown.
+
+Imports its neighbours in `rtnb.notebook`, these when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import ipywidgets
+
+if TYPE_CHECKING:
+    from rtnb.notebook.panel_wire import Console
+    from rtnb.session.session import Session
+
+__all__ = ["Views", "shipped_clips", "static_html"]
+
+_VIEWS: Final = (("rtnb.notebook.conversation", "ConversationView"), ("rtnb.notebook.events", "EventTable"))
+
+_log = logging.getLogger(__name__)
+
+
+class Views:
+    """The widget of the whole panel: the controls, and the views below.
+
+    Parameters
+    ----------
+    session
+        Whose views they are.
+    console
+        The controls.
+    """
+
+    def __init__(self, session: Session, console: Console) -> None:
+        self._session = session
+        self._console = console
+        self._widget: ipywidgets.VBox | None = None
+        self._views: list[Any] = []
+
+    @property
+    def widget(self) -> ipywidgets.VBox:
+        """All of it; made when first asked for."""
+        if self._widget is None:
+            self._views = [made for module, name in _VIEWS if (made := self._made(module, name)) is not None]
+            row = ipywidgets.Box(self._views)
+            row.add_class("rtnb-views")
+            self._widget = ipywidgets.VBox([self._console, row])
+            self._widget.add_class("rtnb-whole")
+        return self._widget
+
+    def _made(self, module: str, name: str) -> Any:
+        try:
+            return getattr(importlib.import_module(module), name)(self._session)
+        except ImportError:
+            return None
+        except Exception:  # noqa: BLE001 - the controls must stay usable without a view; it is logged
+            _log.exception("the panel goes without its %s", name)
+            return None
+
+    def refresh(self) -> None:
+        """Show what has become there is to show."""
+
+    def close(self) -> None:
+        """Take all of it away."""
+        for widget in (*self._views, self._console, *((self._widget,) if self._widget is not None else ())):
+            widget.close()
+
+
+def static_html(session: Session) -> str:
+    """The session as HTML without scripts, for saved notebooks."""
+    try:
+        from rtnb.notebook.static import session_html
+    except ImportError:
+        return ""
+    return str(session_html(session))
+
+
+def shipped_clips() -> Iterator[tuple[str, Path]]:
+    """The spoken questions of the lessons, by their names."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "tutorials" / "data", package.parent / "notebooks" / "data"):
+        if folder.is_dir():
+            for path in sorted(folder.glob("*.flac")):
+                yield path.stem.replace("_", " "), path
+            return
