@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rtnb.core.errors import ServerError as ServerError
     from rtnb.core.errors import ToolError as ToolError
     from rtnb.core.errors import WaitTimeout as WaitTimeout
+    from rtnb.core.explain import Explanation as Explanation
+    from rtnb.core.explain import explain as explain
     from rtnb.core.lint import lint as lint
     from rtnb.core.log import EventLog as EventLog
     from rtnb.core.recorded import Recording as Recording
@@ -48,6 +50,7 @@ _HOMES = {
     "ConnectionFailed": "rtnb.core.errors",
     "Conversation": "rtnb.core.conversation",
     "EventLog": "rtnb.core.log",
+    "Explanation": "rtnb.core.explain",
     "LocalEndpoint": "rtnb.local.server",
     "NotConnected": "rtnb.core.errors",
     "ProtocolError": "rtnb.core.errors",
@@ -63,6 +66,7 @@ _HOMES = {
     "ToolError": "rtnb.core.errors",
     "WaitTimeout": "rtnb.core.errors",
     "endpoint": "rtnb.net.endpoints",
+    "explain": "rtnb.core.explain",
     "lint": "rtnb.core.lint",
     "load": "rtnb.core.recorded",
     "load_ipython_extension": "rtnb.notebook.extension",
@@ -77,6 +81,7 @@ _provide("endpoint.replay", "rtnb.replay.server:replay")
 _provide("reply.show", "rtnb.notebook.live:show_reply")
 _provide("session.say", "rtnb.notebook.live:say")
 _provide("session.panel", "rtnb.notebook.panel:panel_of")
+_provide("session.timeline", "rtnb.notebook.timeline:show_timeline")
 _provide("session.approve", "rtnb.notebook.approval:approve")
 _provide("audio.speak", "rtnb.local.speaking:speak")
 _provide("audio.record", "rtnb.notebook.recording:record")

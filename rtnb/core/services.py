@@ -29,6 +29,7 @@ SERVICES: Final = {
     "session.approve": "(tool, arguments) -> awaitable bool: asks the user whether a tool may run",
     "session.cost_chart": "(usage) -> Picture: what each response cost, by kind of token",
     "session.panel": "(session) -> Panel: the console",
+    "session.timeline": "(session, recording or log, start, end, **options) -> Picture or widget: all on one clock",
 }
 """Every service, with what it takes and gives."""
 

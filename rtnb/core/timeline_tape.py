@@ -33,6 +33,7 @@ _PCM_RATE: Final = 24_000
 
 _TOLERANCE_S: Final = 0.08  # a frame of a microphone may come so much early or late without a gap in the picture
 _SHIFT_S: Final = 2.0  # frames that were held up and then came at once belong to the time before, if it was not longer
+_TOGETHER_S: Final = 0.02  # reports of a loudspeaker that come together tell of one moment: the last holds
 _CLIP_S: Final = 0.5  # what comes longer than this in one event is a clip, not a frame of a microphone
 
 _DECODERS: Final[dict[str, Callable[[bytes], Int16Array]]] = {"audio/pcmu": decode_pcmu, "audio/pcma": decode_pcma}
@@ -317,9 +318,14 @@ def heard_track(tape: Tape, reports: Iterable[tuple[float, float]]) -> Track:
     reports
         Time of the log, and how many seconds of the item had been heard by then.
     """
+    ordered: list[tuple[float, float]] = []
+    for time, place in reports:
+        if ordered and time - ordered[-1][0] < _TOGETHER_S:
+            time = ordered.pop()[0]
+        ordered.append((time, place))
     knots: list[tuple[float, float]] = []
     before_time, before = 0.0, 0.0
-    for time, place in reports:
+    for time, place in ordered:
         if place > before:
             knots += [(max(before_time, time - (place - before)), before), (time, place)]
             before = place

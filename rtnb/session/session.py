@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from rtnb.core.changes import Changes
 from rtnb.core.conversation import Item
-from rtnb.core.errors import ProtocolError
+from rtnb.core.errors import ProtocolError, RtnbError
 from rtnb.core.item_table import ItemTable
 from rtnb.core.log import Entry
 from rtnb.core.protocol import Event
@@ -28,6 +28,7 @@ from rtnb.session.core import Core, SessionState
 from rtnb.session.face_account import AccountFace
 from rtnb.session.face_panel import PanelFace
 from rtnb.session.face_sound import SoundFace
+from rtnb.session.face_timeline import TimelineFace
 from rtnb.session.listeners import Listener
 from rtnb.session.reply import Reply
 from rtnb.session.saving import save
@@ -45,7 +46,7 @@ Fn = TypeVar("Fn", bound=Callable[..., Any])
 _ANSWER_S: Final = 120.0
 
 
-class Session(AccountFace, PanelFace, SoundFace):
+class Session(AccountFace, PanelFace, SoundFace, TimelineFace):
     """A conversation with a realtime voice model.
 
     Parameters
@@ -83,6 +84,9 @@ class Session(AccountFace, PanelFace, SoundFace):
         Shown in the ``repr`` and in thread names.
     key
         A key for this endpoint, instead of the environment's.
+    reconnect
+        Whether a connection that is lost is opened again, with the whole conversation; a number: for so many seconds
+        at most (60 when True). See `rtnb.session.reconnect`.
 
     Raises
     ------
@@ -114,6 +118,7 @@ class Session(AccountFace, PanelFace, SoundFace):
         config: Mapping[str, Any] | None = None,
         name: str | None = None,
         key: str | None = None,
+        reconnect: bool | float = True,
         transport: Any = None,
     ) -> None:
         options: dict[str, Any] = {"output": output, "turn_detection": turn_detection, "transcription": transcription}
@@ -132,6 +137,7 @@ class Session(AccountFace, PanelFace, SoundFace):
             transport=transport,
             budget=budget,
             prices=prices,
+            reconnect=reconnect,
         )
         self.aio = Aio(self._core)
         """The same calls, awaitable: ``await session.aio.wait("response.done")``."""
@@ -437,6 +443,11 @@ class Session(AccountFace, PanelFace, SoundFace):
     def state(self) -> SessionState:
         """Where the connection stands."""
         return self._core.state
+
+    @property
+    def failure(self) -> RtnbError | None:
+        """Why there is no connection, while there is none that was not closed here; its text says it in words."""
+        return self._core.failure
 
     @property
     def activity(self) -> State:
