@@ -13,7 +13,8 @@
     ├── BudgetSpent               the session's budget is spent, so nothing was asked; `spent` and `budget`
     └── ToolError                 a tool could not be declared, or did not run
 
-No text of an error ever carries a key: see `redact`. Imports nothing of rtnb.
+No text of an error ever carries a key: see `redact`. What the server says is followed by what it means, in words of
+`rtnb.core.explain_short`, which is imported for that when there is something to explain; else nothing of rtnb is.
 """
 
 from __future__ import annotations
@@ -119,6 +120,12 @@ class ProtocolError(RtnbError, ValueError):
         self.param = param
 
 
+def _in_words(error: Mapping[str, Any]) -> str:
+    from rtnb.core.explain_short import in_words
+
+    return in_words(error)
+
+
 class ServerError(RtnbError):
     """The server answered with an ``error`` event.
 
@@ -139,7 +146,8 @@ class ServerError(RtnbError):
         self.param: str | None = detail.get("param")
         where = f" (at {self.param})" if self.param else ""
         name = self.code or self.type or "error"
-        super().__init__(redact(f"{name}{where}: {detail.get('message') or 'the server gave no message'}"))
+        said = f"{name}{where}: {detail.get('message') or 'the server gave no message'}"
+        super().__init__(redact(said + _in_words(detail)))
 
 
 class ResponseFailed(RtnbError):
@@ -152,8 +160,10 @@ class ResponseFailed(RtnbError):
     """
 
     def __init__(self, message: str, *, response: Mapping[str, Any] | None = None) -> None:
-        super().__init__(redact(message))
         self.response = dict(response or {})
+        details = self.response.get("status_details")
+        error = details.get("error") if isinstance(details, Mapping) else None
+        super().__init__(redact(message + (_in_words(error) if isinstance(error, Mapping) else "")))
 
 
 class BudgetSpent(RtnbError):
