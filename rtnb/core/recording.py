@@ -7,7 +7,7 @@ The first line tells the version and the wall-clock time of time 0, each other l
 
 A file that was cut off, or edited badly, loses the lines at fault and no other.
 
-Imports `rtnb.core.protocol`, `rtnb.core.errors` and `rtnb.core.content`.
+Imports `rtnb.core.protocol`, `errors`, `keys` and `content`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import orjson
 
 from rtnb.core.content import base64_bytes
 from rtnb.core.errors import redact
+from rtnb.core.keys import find_keys, without_keys
 from rtnb.core.protocol import Direction, Event
 
 __all__ = [
@@ -160,10 +161,14 @@ def read(source: str | PathLike[str] | IO[bytes]) -> tuple[float | None, list[Ro
 
 def clean(value: Any, keys: tuple[str | None, ...] = ()) -> bytes:
     """A value as one line of JSON without keys."""
-    text = dumps(value)
-    if _has_key(text.decode("utf-8", "replace"), keys):
-        text = dumps(scrubbed(value, keys))  # in the values: to replace it in the line could break the JSON
-    return text
+    line = dumps(value)
+    text = line.decode("utf-8", "replace")
+    if find_keys(_PAYLOAD.sub(r"\1", text), keys):
+        line = without_keys(text, keys).encode()
+        text = line.decode()
+    if _has_key(text, keys):  # in the values: to replace it in the line could break the JSON
+        line = dumps(scrubbed(loads(line), keys))
+    return line
 
 
 def _has_key(line: str, keys: tuple[str | None, ...]) -> bool:

@@ -29,6 +29,7 @@ from typing import Any, Final, NamedTuple
 from rtnb.core import recording
 from rtnb.core.clips import read_clip, write_clip
 from rtnb.core.errors import RtnbError, redact
+from rtnb.core.key_pieces import cleaned_deltas
 from rtnb.core.log import Entry, EventLog
 from rtnb.core.saved import Heard, Layout, Restorer, heard_line, heard_of
 
@@ -154,12 +155,16 @@ def _fill(
 ) -> None:
     import rtnb
 
-    layout, seconds, n_events, n_heard = Layout(keys), 0.0, 0, 0
+    entries = list(entries)
+    pieces = cleaned_deltas([entry.event for entry in entries], keys)
+    layout, seconds, n_heard = Layout(keys), 0.0, 0
     with (folder / _EVENTS).open("wb") as file:
         file.write(recording.dumps({"rtnb": 1, "origin": origin}) + b"\n")
-        for entry in entries:
+        for place, entry in enumerate(entries):
+            if place in pieces:
+                entry = entry._replace(event={**entry.event, "delta": pieces[place]})
             file.write(recording.clean(layout.line(entry), keys) + b"\n")
-            seconds, n_events = entry.time, n_events + 1
+            seconds = entry.time
     with (folder / _HEARD).open("wb") as file:
         for report in heard:
             file.write(recording.clean(heard_line(report), keys) + b"\n")
@@ -182,7 +187,7 @@ def _fill(
         **about,
         "recorded": _date(origin),
         "seconds": round(seconds, 3),
-        "events": n_events,
+        "events": len(entries),
         "heard": n_heard,
         "clips": clips,
     }
