@@ -26,6 +26,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import ipywidgets
+
 from rtnb.core.audio import Audio
 from rtnb.core.errors import RtnbError, ServerError, WaitTimeout
 from rtnb.notebook.panel_desk import Desk
@@ -65,7 +67,7 @@ class Panel:
     session
         Whose panel it is. Use ``session.panel``, which makes it once.
     audio
-        Microphone and loudspeaker of the page; the kernel's shared `AudioIO` when not given.
+        Something with a ``microphone`` and a ``speaker``; the kernel's shared `AudioIO` when not given.
 
     Attributes
     ----------
@@ -102,7 +104,7 @@ class Panel:
         self._news = asyncio.Event()
         self._ticker: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self.console = Console(self.audio, self._take)
+        self.console = Console(self.audio if isinstance(self.audio, ipywidgets.Widget) else None, self._take)
         self._views = Views(session, self.console)
         session.on("session.state", self._wake)
         session.on("session.hint", self._hinted)

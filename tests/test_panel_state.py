@@ -1,0 +1,181 @@
+"""What the panel shows: settings and what locks them, errors, captions, cost and latency; no browser."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from helpers_panel import Pages, shown
+from helpers_session import Lab, lab
+
+from rtnb.local.brains.script import fail
+from rtnb.notebook.panel_notices import Notices
+from rtnb.notebook.panel_state import Picture
+
+__all__ = ["lab", "shown"]
+
+Show = Callable[[Any], Pages]
+
+
+# ---- settings --------------------------------------------------------------------------------------------------------
+
+
+def test_turn_detection_is_switched_before_and_during_a_connection(lab: Lab, shown: Show) -> None:
+    session = lab.session()
+    page = shown(session).open()
+    assert page.ask("vad", detection={"type": "server_vad", "threshold": 0.7})
+    assert page.parts["talk"]["detection"]["threshold"] == 0.7
+    assert page.ask("connect")
+    page.until(lambda: page.parts["talk"]["detection"].get("silence_duration_ms"))
+    assert page.ask("vad", detection={"type": "semantic_vad", "eagerness": "low"})
+    assert session.settings["audio"]["input"]["turn_detection"]["eagerness"] == "low"
+    assert page.ask("vad", detection=None)
+    assert page.parts["talk"]["detection"] is None
+    assert session.settings["audio"]["input"]["turn_detection"] is None
+
+
+def test_a_refused_parameter_is_told_and_changes_nothing(lab: Lab, shown: Show) -> None:
+    session = lab.session(turn_detection="server_vad").connect()
+    page = shown(session).open()
+    assert not page.ask("vad", detection={"type": "server_vad", "threshold": 7})
+    assert "threshold" in page.notices()[0]
+    assert page.parts["talk"]["detection"]["threshold"] == 0.5
+
+
+def test_voice_model_output_and_instructions_are_set_and_locked_where_the_service_refuses(
+    lab: Lab, shown: Show
+) -> None:
+    session = lab.session("Said aloud.", output="audio")
+    page = shown(session).open()
+    assert page.ask("set", name="model", value="gpt-realtime")
+    assert page.ask("set", name="voice", value="cedar")
+    page.ask("connect")
+    page.until(lambda: page.parts["settings"]["model"]["locked"])
+    assert page.parts["settings"]["model"]["value"] == "gpt-realtime"
+    assert page.parts["settings"]["voice"] == {**page.parts["settings"]["voice"], "value": "cedar", "locked": ""}
+    assert page.ask("set", name="instructions", value="Be brief.")
+    assert session.settings["instructions"] == "Be brief."
+    session.ask("Say something").wait()
+    page.until(lambda: "has spoken" in page.parts["settings"]["voice"]["locked"])
+    assert not page.ask("set", name="voice", value="ash"), "the service refuses it, and says so"
+    assert not page.ask("set", name="model", value="gpt-realtime-mini")
+    assert "disconnect" in " ".join(page.notices()) or "close it" in " ".join(page.notices())
+    assert page.ask("set", name="output", value="text")
+    assert page.parts["settings"]["output"]["value"] == "text"
+    page.ask("new")
+    page.until(lambda: page.parts["settings"]["voice"]["locked"] == "")
+
+
+@pytest.mark.parametrize(("kind", "fields"), [("set", {"name": "x"}), ("option", {"name": "x"}), ("dance", {})])
+def test_what_the_panel_does_not_know_is_said_in_words(
+    lab: Lab, shown: Show, kind: str, fields: dict[str, Any]
+) -> None:
+    page = shown(lab.session()).open()
+    assert not page.ask(kind, **fields)
+    assert page.notices()
+
+
+def test_a_handler_that_breaks_is_shown_and_logged(lab: Lab, shown: Show, caplog: pytest.LogCaptureFixture) -> None:
+    pages = shown(lab.session())
+    page = pages.open()
+
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError("no such number")
+
+    pages.panel._desk.handlers["interrupt"] = broken
+    with caplog.at_level(logging.ERROR):
+        assert not page.ask("interrupt")
+    assert page.notices() == ["ZeroDivisionError: no such number"]
+    assert "ZeroDivisionError" in caplog.text
+
+
+# ---- what is shown ---------------------------------------------------------------------------------------------------
+
+
+def test_an_error_of_the_server_is_told_once_with_its_words(lab: Lab, shown: Show) -> None:
+    session = lab.session().connect()
+    page = shown(session).open()
+    session.send({"type": "conversation.item.delete", "item_id": "item_that_is_not_there"})
+    page.until(page.notices)
+    assert "item_that_is_not_there" in page.notices()[0]
+    assert len(page.notices()) == 1
+    number = page.parts["notices"][0]["number"]
+    assert page.ask("dismiss", notice=number)
+    assert page.notices() == []
+
+
+def test_a_failed_answer_shows_in_the_account(lab: Lab, shown: Show) -> None:
+    session = lab.session([fail("server_error", "Nothing works.")])
+    page = shown(session).open()
+    session.ask("Hello").wait()
+    page.until(lambda: [turn["status"] for turn in page.parts["account"]["turns"]] == ["failed"])
+
+
+def test_cost_latency_and_packets_are_counted(lab: Lab, shown: Show) -> None:
+    session = lab.session("One.", "Two.", output="audio")
+    page = shown(session).open()
+    session.ask("first").wait()
+    session.ask("second").wait()
+    page.until(lambda: len(page.parts["account"]["turns"]) == 2)
+    account, counters = page.parts["account"], page.parts["counters"]
+    assert account["answers"] == 2
+    assert account["tokens"] == session.usage.total > 0
+    assert account["latency"]["n"] == 2
+    page.until(lambda: page.parts["counters"]["received"] == len(session.events.filter(direction="server")))
+    assert page.parts["counters"]["sent"] == len(session.events.filter(direction="client"))
+    assert counters["audio_received_s"] > 0
+
+
+def test_events_are_counted_once_however_often_one_looks(lab: Lab) -> None:
+    session = lab.session("One.")
+    session.ask("first").wait()
+    picture = Picture(session)
+    first, second = picture.look()["counters"], picture.look()["counters"]
+    assert first == second
+    assert first["sent"] + first["received"] == len(session.events)
+
+
+def test_captions_tell_what_was_not_heard(lab: Lab, shown: Show) -> None:
+    session = lab.session("A long answer that somebody interrupts.", output="audio")
+    reply = session.ask("Tell me").wait()
+    item = reply.items[0]
+    session.truncate(item, audio_end_ms=150)
+    page = shown(session).open()
+    row = page.parts["captions"][-1]
+    assert row["state"] == "interrupted"
+    assert 0 < row["heard"] < len(row["text"])
+
+
+def test_notices_are_few_and_none_comes_twice() -> None:
+    changes: list[int] = []
+    notices = Notices(lambda: changes.append(1))
+    for text in ("a", "a", "b", *"cdefgh"):
+        notices.add("hint", text)
+    assert [notice.text for notice in notices] == list("cdefgh")
+    assert len(changes) == 9
+    notices.remove(0)
+    assert len(notices) == 0
+
+
+def test_outside_a_kernel_a_session_is_shown_as_text(lab: Lab) -> None:
+    session = lab.session()
+    assert set(session._repr_mimebundle_()) == {"text/plain"}
+    assert session._panel is None, "and no panel is made for it"
+
+
+def test_a_panel_is_shown_as_a_widget_with_words_beside_it(lab: Lab, shown: Show) -> None:
+    panel = shown(lab.session()).panel
+    bundle = panel._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert bundle["text/plain"] == repr(panel.session)
+    panel.close()
+    assert "application/vnd.jupyter.widget-view+json" not in panel._repr_mimebundle_()
+
+
+def test_a_closed_panel_tells_its_pages(lab: Lab, shown: Show) -> None:
+    pages = shown(lab.session())
+    page = pages.open()
+    pages.panel.close()
+    assert page.told[-1]["kind"] == "gone"
