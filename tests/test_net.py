@@ -269,7 +269,7 @@ def test_a_server_that_closes_right_after_its_configuration_leaves_no_ready_sess
         each.close(1001, "restarting")
 
     with socket_server(talk) as host:
-        session = rtnb.Session(f"ws://{host}/", output="text")
+        session = rtnb.Session(f"ws://{host}/", output="text", reconnect=False)
         with contextlib.suppress(rtnb.RtnbError):
             session.connect()
         with pytest.raises((rtnb.ConnectionClosed, rtnb.ConnectionFailed)):
@@ -284,7 +284,7 @@ def test_the_local_endpoint_refuses_a_wrong_key_an_unknown_model_and_an_old_sess
     with pytest.raises(rtnb.ConnectionFailed) as caught:
         wrong.connect()
     assert caught.value.reason == "model"
-    with rtnb.Session(lab.endpoint.url, key="right-key", output="text") as session:
+    with rtnb.Session(lab.endpoint.url, key="right-key", output="text", reconnect=False) as session:
         with pytest.raises(rtnb.ConnectionClosed) as closed:
             session.wait("never", timeout=TIMEOUT_S)
         assert "session.connect()" in str(closed.value)

@@ -90,7 +90,7 @@ def test_closing_while_it_connects_tells_the_one_who_waits_in_words() -> None:
 
 
 def test_a_server_that_closes_right_after_the_configuration_leaves_no_dead_session(lab: Lab) -> None:
-    session = lab.session("never")
+    session = lab.session("never", reconnect=False)
     session.connect()
     gone = Heard()
     session.on("session.state", gone)
@@ -302,7 +302,7 @@ def test_a_reply_that_takes_too_long_says_how_far_it_came(lab: Lab) -> None:
 
 def test_a_reply_ends_when_the_connection_does(lab: Lab) -> None:
     gate = Gate()
-    session = lab.session(["one ", wait(gate)])
+    session = lab.session(["one ", wait(gate)], reconnect=False)
     answering, queued = session.ask("a"), session.ask("b")
     next(iter(answering))
     lab.endpoint.stop()

@@ -159,7 +159,7 @@ def test_a_wait_that_ends_by_its_timeout_says_what_came_last(lab: Lab) -> None:
 
 
 def test_a_wait_ends_when_the_connection_does(lab: Lab) -> None:
-    session = lab.session("one")
+    session = lab.session("one", reconnect=False)
     session.connect()
     waiting = in_thread(lambda: session.wait("response.done"))
     eventually(lambda: session._core.link._waiters, "the wait to begin")

@@ -30,7 +30,7 @@ class Host:
         self.calls: list[str] = []
         self.line = Line(lambda: "audio/pcm")
         self.n_bytes = 0
-        self.detects_turns = self.hears_speech = self.is_playing = False
+        self.detects_turns = self.hears_speech = self.is_playing = self.is_away = False
 
     def post(self, call: Callable[..., object], *args: object) -> None:
         call(*args)

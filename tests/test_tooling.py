@@ -405,7 +405,7 @@ def test_tools_of_one_answer_only(lab: Lab) -> None:
 
 def test_a_broken_connection_does_not_leave_tools_behind(lab: Lab) -> None:
     go_on, running = threading.Event(), threading.Event()
-    session = lab.session(call("slow"), "Next.")
+    session = lab.session(call("slow"), "Next.", reconnect=False)
 
     @session.tool
     def slow() -> str:

@@ -121,6 +121,11 @@ class Conversation:
         return self._state.input.chunks
 
     @property
+    def input_bytes_per_ms(self) -> int:
+        """How many bytes of the user's audio make a millisecond on the wire: 48 of PCM, 8 of G.711."""
+        return self._state.input.bytes_per_ms
+
+    @property
     def input_ms(self) -> float:
         """How much audio the client has appended in this session: the clock of ``audio_start_ms``."""
         return self._state.input.position / self._state.input.bytes_per_ms

@@ -6,13 +6,14 @@ Imports `rtnb.core` and `rtnb.session.link`.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from typing import Any, Literal
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from rtnb.core.conversation import Conversation, Item
-from rtnb.core.errors import ProtocolError
+from rtnb.core.errors import ConnectionClosed, NotConnected, ProtocolError
 from rtnb.core.lint import lint
-from rtnb.core.log import EventLog
+from rtnb.core.log import Entry, EventLog
 from rtnb.core.protocol import (
     BYTES_PER_MS,
     LIMITS,
@@ -28,6 +29,9 @@ from rtnb.session.link import Link
 from rtnb.session.router import Router
 from rtnb.session.telephone import Line
 
+if TYPE_CHECKING:
+    from rtnb.session.reconnect import Staying
+
 __all__ = ["Calls", "refuse_errors"]
 
 
@@ -39,6 +43,7 @@ class Calls:
     router: Router
     _cursor: int
     line: Line
+    staying: Staying
     _appended: int  # bytes of 24 kHz PCM16 in the input buffer that were not committed yet
 
     @property
@@ -50,33 +55,84 @@ class Calls:
         """The connection; raises `rtnb.NotConnected`."""
         raise NotImplementedError
 
+    # ---- over this connection, or the next one
+
+    def give(self, event: Event) -> None:
+        """Send an event, or keep it while the connection is opened again; from any thread."""
+        if self.staying.keep(event):
+            return
+        try:
+            self.open_link().put(event)
+        except NotConnected:
+            if not self.staying.keep(event):  # lost just now
+                raise
+
+    async def ready_link(self, timeout: float) -> Link:
+        """The connection; waits while it is being opened again."""
+        if self.staying.is_away:
+            await self.staying.join(timeout)
+        return self.open_link()
+
+    async def request(
+        self, event: Event, name: str, *, where: Callable[[Event], bool] | None = None, timeout: float
+    ) -> Entry:
+        """Send an event and wait for its answer; when the connection is lost meanwhile, once more in the next one."""
+        end = time.monotonic() + timeout
+        while True:
+            link = await self.ready_link(timeout)
+            try:
+                return await link.request(event, name, where=where, timeout=timeout)
+            except ConnectionClosed:
+                if not self.staying.is_away:
+                    raise
+            timeout = max(end - time.monotonic(), 0)
+
+    async def await_event(
+        self, pattern: str, *, where: Callable[[Event], bool] | None = None, after: int, timeout: float
+    ) -> Entry:
+        """Wait for an event of the server, also over the loss of a connection."""
+        end = time.monotonic() + timeout
+        while True:
+            link = await self.ready_link(timeout)
+            try:
+                return await link.wait(pattern, where=where, after=after, timeout=timeout)
+            except ConnectionClosed:
+                if not self.staying.is_away:
+                    raise
+            timeout = max(end - time.monotonic(), 0)
+
     # ---- the audio buffer
 
     def append_audio(self, sound: Any) -> None:
         """Append sound; from any thread."""
         data = pcm_of(sound)
-        link = self.open_link()
+        if not self.staying.is_away:
+            self.open_link()
         step = LIMITS.APPEND_BYTES // 16
         for start in range(0, len(data), step):
-            _append(link, self.line.push(data[start : start + step]))
+            self._append(self.line.push(data[start : start + step]))
         self._appended += len(data)
+
+    def _append(self, data: bytes) -> None:
+        if data:
+            self.give({"type": "input_audio_buffer.append", "audio": base64.b64encode(data).decode("ascii")})
 
     async def do_commit(self, timeout: float) -> Item:
         """Commit the buffer."""
-        link = self.open_link()
+        await self.ready_link(timeout)
         if not self.router.creates_responses and self._appended < LIMITS.MIN_COMMIT_MS * BYTES_PER_MS:
             raise ProtocolError(
                 f"only {self._appended / BYTES_PER_MS:.0f} ms of audio were appended since the last commit; the "
                 f"service takes turns of {LIMITS.MIN_COMMIT_MS} ms and more. Record a little longer."
             )
         self._appended = 0
-        _append(link, self.line.flush())
+        self._append(self.line.flush())
         self._cursor = len(self.log) - 1
-        entry = await link.request(
+        entry = await self.request(
             {"type": "input_audio_buffer.commit"}, "input_audio_buffer.committed", timeout=timeout
         )
         item_id = entry.event.get("item_id")
-        await link.wait(
+        await self.await_event(
             "conversation.item.*",
             where=lambda event: (event.get("item") or {}).get("id") == item_id,
             after=entry.index,
@@ -88,9 +144,7 @@ class Calls:
         """Clear the buffer."""
         self._appended = 0
         self.line.clear()
-        await self.open_link().request(
-            {"type": "input_audio_buffer.clear"}, "input_audio_buffer.cleared", timeout=timeout
-        )
+        await self.request({"type": "input_audio_buffer.clear"}, "input_audio_buffer.cleared", timeout=timeout)
 
     # ---- the conversation
 
@@ -103,12 +157,12 @@ class Calls:
         timeout: float,
     ) -> Item:
         """Create an item and wait until it is there."""
-        link = self.open_link()
+        await self.ready_link(timeout)
         item = _message(content, role, self.input_format)
         item.setdefault("id", new_id("item"))
         event = item_create(item, previous_item_id=_id_of(after) if after is not None else None)
         refuse_errors(event)
-        await link.request(
+        await self.request(
             event,
             "conversation.item.*",  # added, or created where an old server says so
             where=lambda each: (each.get("item") or {}).get("id") == item["id"],
@@ -133,7 +187,7 @@ class Calls:
         await self._about(event, "truncated", timeout)
 
     async def _about(self, event: Event, answer: str, timeout: float) -> None:
-        await self.open_link().request(
+        await self.request(
             event,
             f"conversation.item.{answer}",
             where=lambda each: each.get("item_id") == event["item_id"],
@@ -155,11 +209,6 @@ def refuse_errors(event: Event) -> None:
 
 def _id_of(item: str | Item) -> str:
     return item.id if isinstance(item, Item) else item
-
-
-def _append(link: Link, data: bytes) -> None:
-    if data:
-        link.put({"type": "input_audio_buffer.append", "audio": base64.b64encode(data).decode("ascii")})
 
 
 def _message(content: Any, role: str, input_format: str | None) -> dict[str, Any]:

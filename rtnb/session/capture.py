@@ -5,7 +5,8 @@ asks for an answer; less than 100 ms is thrown away with a hint. With turn detec
 stream; only when the microphone is switched off in the middle of a sentence, whose end the server would then wait for
 for ever, it is committed here.
 
-Frames come on any thread. What is said before the connection is open is kept and sent first.
+Frames come on any thread. What is said before the connection is open is kept and sent first; but while a lost
+connection is opened again, the frames of a microphone that is always open are dropped and counted.
 
 Imports `rtnb.session.sound` and `rtnb.session.link`.
 """
@@ -62,6 +63,11 @@ class CaptureHost(Protocol):
     @property
     def detects_turns(self) -> bool:
         """Whether the server says when a turn ends."""
+        ...
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the connection was lost, and is being opened again."""
         ...
 
     @property
@@ -140,6 +146,8 @@ class Capture:
             if link is not None and link.is_open:
                 self._flush(link)
                 self._put(link, pcm)
+            elif host.is_away and host.detects_turns:  # it would be heard too late to be answered
+                self._dropped += 1
             elif self.is_recording:  # nobody asked to hear the rest
                 if len(self._early) == _EARLY_FRAMES:
                     self._early.popleft()
@@ -225,6 +233,10 @@ class Capture:
         with self._lock:
             if self._host.link is not None:
                 self._flush(self._host.link)
+
+    def lose(self, frames: int) -> None:
+        """So many frames were given to the connection, and it was lost before it sent them."""
+        self._dropped += frames
 
     def closed(self) -> None:
         """The session was closed: no microphone stays open for it."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
-import enum
 import logging
 import time
 import weakref
@@ -42,6 +41,7 @@ from rtnb.core.protocol import (
 )
 from rtnb.core.tools import Tool, ToolSet
 from rtnb.net.endpoints import resolve
+from rtnb.net.transport import Transport
 from rtnb.session.accounts import Accounting
 from rtnb.session.calls import Calls, refuse_errors
 from rtnb.session.capture import Capture
@@ -50,6 +50,7 @@ from rtnb.session.greeting import confirmed
 from rtnb.session.link import Link, checked
 from rtnb.session.listeners import Listeners
 from rtnb.session.opening import open_link
+from rtnb.session.reconnect import Staying, tries_for
 from rtnb.session.reply import Reply
 from rtnb.session.router import Router
 from rtnb.session.runner import Runner
@@ -58,6 +59,7 @@ from rtnb.session.settings import merged, session_object
 from rtnb.session.sound import Sound
 from rtnb.session.sounding import Sounding
 from rtnb.session.spending import Spending
+from rtnb.session.states import SessionState
 from rtnb.session.telephone import Line, format_of
 from rtnb.session.tool_runner import ToolRunner
 from rtnb.session.tooling import Tooling, ask_for_approval
@@ -69,17 +71,6 @@ logger = logging.getLogger(__name__)
 
 _ANSWER_S: Final = 120.0
 _CONNECT_S: Final = 10.0
-
-
-class SessionState(enum.Enum):
-    """Where the connection of a session stands."""
-
-    IDLE = "idle"
-    CONNECTING = "connecting"
-    READY = "ready"
-    RECONNECTING = "reconnecting"
-    CLOSED = "closed"
-    FAILED = "failed"
 
 
 class Core(Accounting, Calls, Sounding):
@@ -98,6 +89,7 @@ class Core(Accounting, Calls, Sounding):
         transport: Any,
         budget: float | None = None,
         prices: Mapping[str, Any] | None = None,
+        reconnect: bool | float = True,
     ) -> None:
         self.name = name
         self.endpoint = resolve(endpoint, model=model, key=key)
@@ -113,6 +105,7 @@ class Core(Accounting, Calls, Sounding):
         self.listeners = Listeners(f"rtnb listeners {name or ''}".strip())
         self.link: Link | None = None
         self._transport = transport  # instead of a socket, once
+        self.staying = Staying(self, tries_for(reconnect) if transport is None else 0.0)
         self._opening: asyncio.Task[None] | None = None
         self._joined = 0  # how many wait for the opening
         self._early: deque[Turn] = deque()  # asked before the connection was ready
@@ -159,6 +152,9 @@ class Core(Accounting, Calls, Sounding):
         """Open, or join whoever is opening."""
         if self.state is SessionState.READY:
             return
+        if self.staying.is_away:
+            await self.staying.join(timeout)
+            return
         if self._opening is None:
             self._opening = asyncio.get_running_loop().create_task(self._open(timeout))
             self._opening.add_done_callback(self._opened)
@@ -185,43 +181,54 @@ class Core(Accounting, Calls, Sounding):
         self._settle_updates()
         self._set_state(SessionState.CONNECTING)
         self.sound.connected()
-        self.conversation = Conversation()
+        if not self.staying.continues:
+            self.conversation = Conversation()
         self._appended = 0
         self.line.clear()
         _open_cores.add(self)
+        link: Link | None = None
         try:
-            endpoint = self.endpoint
-            if self._transport is None:
-                endpoint = await asyncio.to_thread(self.endpoint.started)
             transport, self._transport = self._transport, None
-            self.link = await open_link(
-                endpoint,
-                config={**self.config, "tools": self._definitions()},
-                timeout=timeout,
-                log=self.log,
-                conversation=self.conversation,
-                origin=self.origin,
-                received=self._received,
-                closed=self._lost,
-                sent=self.router.tell,
-                transport=transport,
-            )
-            if self.link.ending is not None:  # it ended between its last answer and now
-                raise self.link.ending
-        except asyncio.CancelledError:
-            self.link = None
-            self._set_state(before)
-            raise
+            link = await self.open_new_link(timeout, transport)
+            await self.staying.put_back(link)
+            if link.ending is not None:  # it ended between its last answer and now
+                raise link.ending
         except BaseException as exc:
-            self.link = None
+            if link is not None:
+                await link.close()
+            if isinstance(exc, asyncio.CancelledError):
+                self._set_state(before)
+                raise
             self.failure = exc if isinstance(exc, RtnbError) else None
             self._set_state(SessionState.FAILED)
             raise
+        self.link = link
         self.failure = None
         self.sequencer.opened()
         self.tooling.open()
         self._set_state(SessionState.READY)
+        self.staying.watch()
         self.capture.connected()
+
+    async def open_new_link(self, timeout: float, transport: Transport | None = None) -> Link:
+        """A new connection, configured as the session is; nothing is told of it yet."""
+        endpoint = self.endpoint
+        if transport is None:
+            endpoint = await asyncio.to_thread(self.endpoint.started)
+        return await open_link(
+            endpoint,
+            config={**self.config, "tools": self._definitions()},
+            timeout=timeout,
+            log=self.log,
+            conversation=self.conversation,
+            origin=self.origin,
+            received=self._received,
+            closed=self._lost,
+            sent=self.router.tell,
+            odd=self.hint,
+            stranded=self.staying.strand,
+            transport=transport,
+        )
 
     def close(self) -> None:
         """Close from any thread but the session's own; see `do_close`."""
@@ -238,6 +245,7 @@ class Core(Accounting, Calls, Sounding):
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.wait([self._opening])
+        await self.staying.close()
         self.capture.closed()
         self.sound.lost()  # silence first: saying goodbye may take a while
         link, self.link = self.link, None
@@ -258,11 +266,17 @@ class Core(Accounting, Calls, Sounding):
 
     def _lost(self, error: ConnectionClosed) -> None:
         """Note that the connection ended by itself."""
+        link = self.link
+        if link is None or link.is_open or self.staying.lost(link, error):
+            return  # one that is only being opened: whoever opens it is told
+        self.give_up(error, SessionState.CLOSED if error.code in (1000, 1001) else SessionState.FAILED)
+
+    def give_up(self, error: RtnbError, state: SessionState = SessionState.FAILED) -> None:
+        """There is no connection, and none will come by itself: what is open ends."""
         self.link = None
         self.failure = error
         self._appended = 0
-        if self.state is SessionState.READY:
-            self._set_state(SessionState.CLOSED if error.code in (1000, 1001) else SessionState.FAILED)
+        self._set_state(state)
         self.tooling.close()
         self.sound.lost()
         self.sequencer.lost(error)
@@ -326,7 +340,7 @@ class Core(Accounting, Calls, Sounding):
         return turn.reply
 
     def _begin(self, turn: Turn) -> None:
-        if self.state is SessionState.READY and not self._early:
+        if (self.is_ready or self.staying.is_away) and not self._early:
             self.sequencer.submit(turn)
             return
         self._early.append(turn)
@@ -384,6 +398,11 @@ class Core(Accounting, Calls, Sounding):
         return self.state is SessionState.READY
 
     @property
+    def is_away(self) -> bool:
+        """Whether the connection was lost, and is being opened again."""
+        return self.staying.is_away
+
+    @property
     def input_format(self) -> str | None:
         """The format of the user's audio on the wire, or what it will be when it is connected; from any thread."""
         return format_of(self.conversation.session if self.is_ready else self.config, "input")
@@ -398,14 +417,15 @@ class Core(Accounting, Calls, Sounding):
                 if finding.severity == "error":
                     raise ProtocolError(str(finding), param=finding.param)
                 logger.warning("%s: %s", event["type"], finding)
-        link = self.open_link()
+        if not self.staying.is_away:
+            self.open_link()
         if event["type"] == "response.create":
             self.spending.check()
         self._cursor = len(self.log) - 1
         event["event_id"] = event_id = event.get("event_id") or new_id("event")
         if event["type"] == "response.create" and (event.get("response") or {}).get("conversation") != "none":
             self.runner.post(self.sequencer.expect_foreign, event_id)
-        link.put(event)
+        self.give(event)
         if event["type"] == "session.update":
             self._raw_updates.append((event_id, event.get("session") or {}))
         return event_id
@@ -422,15 +442,9 @@ class Core(Accounting, Calls, Sounding):
         start = self._cursor if after is None else self._place(after)
         if self.link is None and (self._opening is not None or self._early):
             await self.do_connect()  # something was asked just now
-        link = self.link
-        if link is None:
-            found = self.log.find(pattern, direction="server", where=where, after=start)
-            if found is None:
-                self.open_link()
-            entry = found
-        else:
-            entry = await link.wait(pattern, where=where, after=start, timeout=timeout)
-        assert entry is not None
+        entry = self.log.find(pattern, direction="server", where=where, after=start)
+        if entry is None:
+            entry = await self.await_event(pattern, where=where, after=start, timeout=timeout)
         self._cursor = entry.index
         self.unclaimed.claim(entry)
         return entry.event
@@ -453,6 +467,7 @@ class Core(Accounting, Calls, Sounding):
         words = {
             SessionState.IDLE: "the session was never opened: call session.connect(), or session.ask(...)",
             SessionState.CONNECTING: "the session is still connecting: call session.connect(), which waits for it",
+            SessionState.RECONNECTING: "the connection is being opened again: session.connect() waits for it",
             SessionState.CLOSED: "the session is closed: session.connect() opens a new one",
         }.get(self.state, "the session is not connected: session.connect() tries again")
         raise NotConnected(f"{words} ({self.failure})" if self.failure else words)
@@ -460,6 +475,8 @@ class Core(Accounting, Calls, Sounding):
     def _put(self, event: Event) -> None:
         if self.link is not None:
             self.link.put(event)
+        elif event["type"] == "input_audio_buffer.clear":
+            self.staying.keep(event)
 
     # ---- settings and tools
 
@@ -488,13 +505,20 @@ class Core(Accounting, Calls, Sounding):
     async def _update(self, session: Mapping[str, Any]) -> None:
         if self._opening is not None:
             await self.do_connect()
-        if self.link is None:
+        if self.link is None and not self.staying.is_away:
             return
         event = session_update(session)
         refuse_errors(event)
-        async with self.link.updates:
-            self._cursor = len(self.log) - 1
-            await confirmed(self.open_link(), event, timeout=_CONNECT_S)
+        while True:
+            link = await self.ready_link(_CONNECT_S)
+            try:
+                async with link.updates:
+                    self._cursor = len(self.log) - 1
+                    await confirmed(link, event, timeout=_CONNECT_S)
+                return
+            except ConnectionClosed:
+                if not self.staying.is_away:
+                    raise
 
     def _definitions(self, raw: Any = None) -> list[Any]:
         """What the server is told of tools: those with a handler here, then those declared without one."""

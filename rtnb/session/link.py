@@ -37,6 +37,7 @@ _FLUSH_S: Final = 1.0
 _MOST_FRAMES: Final = 250  # ten seconds of 40 ms
 _FRAME: Final[Event] = {"": "frame"}  # stands in the outbox for the next frame of the microphone
 _LAST: Final[Event] = {}  # ends the sender, after what waits before it
+_HUGE_BYTES: Final = 8 * 1024 * 1024  # three minutes of speech in one event: nothing that a turn needs
 
 
 class _Waiter:
@@ -69,6 +70,10 @@ class Link:
         Told each event that is about to be sent.
     secrets
         Keys that are taken out of the server's errors: it may quote what it was given.
+    odd
+        Told in words of what comes and should not.
+    stranded
+        Told when an event was put here after it had ended, by a thread that did not know yet; see `unsent`.
     """
 
     def __init__(
@@ -82,6 +87,8 @@ class Link:
         closed: Callable[[ConnectionClosed], None],
         sent: Callable[[Entry], None] = lambda entry: None,
         secrets: Sequence[str] = (),
+        odd: Callable[[str], None] = logger.warning,
+        stranded: Callable[[Link], None] = lambda link: None,
     ) -> None:
         self._transport = transport
         self.spoken: Spoken | None = getattr(transport, "spoken", None)
@@ -93,6 +100,10 @@ class Link:
         self._closed = closed
         self._sent = sent
         self._secrets = tuple(secrets)
+        self._odd = odd
+        self._stranded = stranded
+        self.start = len(log)
+        """Index in the log of its first event."""
         self._loop = asyncio.get_running_loop()
         self.updates = asyncio.Lock()
         """Held during a ``session.update``: its answer does not say which one it answers."""
@@ -123,6 +134,8 @@ class Link:
             if isinstance(item, dict) and item.get("id") is None:
                 event["item"] = {"id": new_id("item"), **item}
         self._outbox.append(event)
+        if self._ending is not None:  # asked after the append: `unsent` takes the event, or is called for it
+            self._loop.call_soon_threadsafe(self._stranded, self)
         self._wake()
         return str(event_id or "")
 
@@ -142,6 +155,22 @@ class Link:
         self._frames.append(pcm)
         self._outbox.append(_FRAME)
         self._wake()
+
+    def unsent(self) -> tuple[list[Event], list[bytes]]:
+        """Take out what was never sent: events, but for the requests whose callers wait for them, and frames."""
+        events = []
+        while self._outbox:
+            event = self._outbox.popleft()
+            if event is not _FRAME and event is not _LAST and event.get("event_id") not in self._requests:
+                events.append(event)
+        frames = list(self._frames)
+        self._frames.clear()
+        return events, frames
+
+    @property
+    def requests(self) -> frozenset[str]:
+        """The ids of the events that somebody waits to see answered."""
+        return frozenset(self._requests)
 
     async def request(
         self, event: Event, name: str, *, where: Callable[[Event], bool] | None = None, timeout: float
@@ -280,11 +309,14 @@ class Link:
                 try:
                     event = loads(text)
                 except ValueError:
-                    logger.warning("the server sent %d bytes that are no JSON; they were skipped", len(text))
+                    self._odd(f"the server sent {len(text)} bytes that are no JSON; they were skipped")
                     continue
                 if type(event) is not dict:
-                    logger.warning("the server sent a JSON %s, not an event; it was skipped", type(event).__name__)
+                    self._odd(f"the server sent a JSON {type(event).__name__}, not an event; it was skipped")
                     continue
+                if len(text) > _HUGE_BYTES:
+                    size = f"{len(text) / 1e6:.0f} MB ({event.get('type')})"
+                    self._odd(f"the server sent one event of {size}; it was taken, but sound had to wait for it")
                 if event.get("type") == "error":
                     event = loads(redact(orjson.dumps(event).decode(), *self._secrets))
                 entry = log_append(event, "server", clock() - origin)

@@ -8,6 +8,7 @@ Imports `rtnb.core`, `rtnb.net` and `rtnb.session.link`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -22,7 +23,9 @@ from rtnb.net.transport import Transport, open_websocket
 from rtnb.session.greeting import confirmed, greeting
 from rtnb.session.link import Link
 
-__all__ = ["open_link"]
+__all__ = ["open_link", "open_transport"]
+
+logger = logging.getLogger(__name__)
 
 _REASONS: Final = {
     "invalid_api_key": ("key", "the key was refused: check OPENAI_API_KEY for missing or additional characters"),
@@ -49,6 +52,8 @@ async def open_link(
     received: Callable[[Entry, Changes], None],
     closed: Callable[[ConnectionClosed], None],
     sent: Callable[[Entry], None] = lambda entry: None,
+    odd: Callable[[str], None] = logger.warning,
+    stranded: Callable[[Link], None] = lambda link: None,
     transport: Transport | None = None,
 ) -> Link:
     """Connect, wait for ``session.created``, send the configuration and wait until it holds.
@@ -63,15 +68,7 @@ async def open_link(
     address = "the given transport"
     if transport is None:
         address = shown_url(endpoint.url)
-        transport = await open_websocket(
-            endpoint.address,
-            headers=endpoint.headers,
-            timeout=timeout,
-            proxy=not endpoint.is_loopback,
-            secrets=endpoint.secrets,
-        )
-        if endpoint.kind == "url" or endpoint.dialect == "beta":
-            transport = DialectTransport(transport, endpoint.dialect)
+        transport = await open_transport(endpoint, timeout)
     start = len(log) - 1
     link = Link(
         transport,
@@ -82,6 +79,8 @@ async def open_link(
         closed=closed,
         sent=sent,
         secrets=endpoint.secrets,
+        odd=odd,
+        stranded=stranded,
     )
     try:
         first = await greeting(link, after=start, timeout=timeout)
@@ -99,6 +98,26 @@ async def open_link(
             ) from exc
         raise
     return link
+
+
+async def open_transport(endpoint: Endpoint, timeout: float) -> Transport:
+    """Open the WebSocket of an endpoint; nothing is said through it yet.
+
+    Raises
+    ------
+    ConnectionFailed
+        With `reason`, and what to do about it.
+    """
+    transport: Transport = await open_websocket(
+        endpoint.address,
+        headers=endpoint.headers,
+        timeout=timeout,
+        proxy=not endpoint.is_loopback,
+        secrets=endpoint.secrets,
+    )
+    if endpoint.kind == "url" or endpoint.dialect == "beta":
+        transport = DialectTransport(transport, endpoint.dialect)
+    return transport
 
 
 def _failure(error: Mapping[str, Any], endpoint: Endpoint) -> RtnbError:

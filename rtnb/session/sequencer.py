@@ -20,6 +20,7 @@ input                 what follows
 `output_added`        the output is in the conversation: whatever response begins now has seen it
 `refused`             "already has an active response": the turn waits for that one. Else its reply fails
 `lost`                the connection is gone: every open reply fails
+`suspend`, `resume`   it is gone and opened again: see `rtnb.session.suspended`
 ====================  =================================================================================
 
 A follow-up is owed only for outputs that no response has seen: when another response began after them, it answered
@@ -40,6 +41,7 @@ from rtnb.core.errors import ResponseFailed, RtnbError, ServerError
 from rtnb.core.protocol import LIMITS, Event, function_call_output, item_create, new_id
 from rtnb.core.tool_output import error_output
 from rtnb.session.reply import Reply, Status, ToolCall
+from rtnb.session.suspended import Suspendable
 
 __all__ = ["REPLY_KEY", "Sequencer", "State", "Turn"]
 
@@ -99,7 +101,7 @@ class _Rounds:
     stopped: bool = False  # interrupted: outputs are still sent, but nothing follows
 
 
-class Sequencer:
+class Sequencer(Suspendable):
     """Decides what is sent next. All methods are called on one thread.
 
     Parameters
@@ -128,6 +130,7 @@ class Sequencer:
         refusal: Callable[[], RtnbError | None] = lambda: None,
         max_rounds: int = 8,
     ) -> None:
+        super().__init__()
         self._send = send
         self._start_tool = start_tool
         self._adopt = adopt
@@ -160,6 +163,16 @@ class Sequencer:
             return State.TOOLS
         return State.FOLLOW_UP if self._owed() else State.IDLE
 
+    @property
+    def has_aside(self) -> bool:
+        """Whether an answer out of band is under way."""
+        return bool(self._apart or self.replies)
+
+    @property
+    def owned(self) -> frozenset[str]:
+        """Ids of the events that the turns which wait will send."""
+        return frozenset(str(event.get("event_id")) for turn in self._turns() for event in turn.items)
+
     # ---- inputs
 
     def submit(self, turn: Turn) -> None:
@@ -173,7 +186,8 @@ class Sequencer:
             return
         if turn.settings.get("conversation") == "none":
             self._apart[turn.event_id] = turn
-            self._ask(turn)
+            if not self.is_suspended:
+                self._ask(turn)
             return
         turn.behind = self._current()
         if turn.behind is None:
@@ -192,6 +206,8 @@ class Sequencer:
         """``response.created`` came."""
         response_id = str(response.get("id") or "")
         turn = self._asked_by(response)
+        if turn is not None:
+            self._asked_for[response_id] = turn
         if turn is not None and turn.event_id in self._apart:
             del self._apart[turn.event_id]
             self.replies[response_id] = turn.reply
@@ -227,6 +243,7 @@ class Sequencer:
         """``response.done`` came."""
         response_id = str(response.get("id") or "")
         reply = self.replies.pop(response_id, None)
+        self._asked_for.pop(response_id, None)
         if self.active in (response_id, _UNKNOWN):
             self.active = None
         if reply is not None:
@@ -338,6 +355,7 @@ class Sequencer:
         self._rounds.clear()
         self._calls.clear()
         self._seen_calls.clear()
+        self._forget()
         for reply in open_replies:
             reply.finish("failed", error)
         self._tell()
@@ -347,6 +365,9 @@ class Sequencer:
         return [call_id for call_id, owner in self._calls.items() if owner is reply]
 
     # ---- inside
+
+    def _turn(self, reply: Reply, settings: dict[str, Any]) -> Turn:
+        return Turn(reply, settings=settings)
 
     def _turns(self) -> list[Turn]:
         return [*self.queue, *([self.asked] if self.asked else []), *self._apart.values()]
@@ -433,7 +454,7 @@ class Sequencer:
 
     def _pump(self) -> None:
         """Send the next ``response.create`` if the way is free."""
-        while self.asked is None and self.active is None and self._ask_next():
+        while not self.is_suspended and self.asked is None and self.active is None and self._ask_next():
             pass  # what was refused leaves the way free for the next
         self._tell()
 
@@ -487,7 +508,10 @@ class Sequencer:
         item = event.get("item")
         if isinstance(item, dict):
             reply.sent_items.add(item.setdefault("id", new_id("item")))
-        self._send(event)
+        if self.is_suspended:
+            self._hold(event)
+        else:
+            self._send(event)
 
     def _tell(self) -> None:
         state = self.state

@@ -222,6 +222,17 @@ class Sound:
         with self.news:
             self.news.notify_all()
 
+    def suspend(self) -> None:
+        """The connection is opened again: what has come is played to its end, and nobody is told of cuts."""
+        for item_id in self._unplayed:
+            self.ledger.hear(item_id, 0, final=True)
+        for track in self.ledger.unsettled:
+            self._complete(track.item_id)
+        self._running.clear()
+        self._muted.clear()
+        self._unplayed.clear()
+        self._held.clear()
+
     def response_created(self, change: Change) -> None:
         """Follow a response."""
         if change.response is not None:

@@ -96,6 +96,9 @@ class Sounding:
         return was_playing or was_active
 
     def _send_cut(self, cut: Cut) -> None:
+        item = self.conversation.item(cut.item_id)
+        if item is not None and item.restored:
+            return  # the server has no sound of it to cut
         self._put(
             {
                 "type": "conversation.item.truncate",
@@ -154,4 +157,4 @@ class Sounding:
     @property
     def hears_speech(self) -> bool:
         """Whether the server hears the user speak just now."""
-        return self.conversation.speech is not None
+        return self.is_ready and self.conversation.speech is not None

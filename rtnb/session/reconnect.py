@@ -1,0 +1,474 @@
+"""Staying connected: a lost connection is opened again, and the conversation put into it.
+
+Theory of operation
+-------------------
+The service keeps nothing of a session whose socket ended, and after an hour it ends each. Here everything is known that
+the server knew (`rtnb.core.conversation`), so a new connection is told all of it again:
+
+1. The connection ends (`Staying.lost`), or is about to reach its time limit and nothing is under way (`_rotate`).
+   The state becomes RECONNECTING, open answers are suspended (`rtnb.session.suspended`), what has been played plays on.
+2. It is opened again, after waits that grow (`rtnb.core.staying`), for a minute at most.
+3. The new connection gets the settings and tools, then the items in their order, under their old ids
+   (`rtnb.core.restore`), then what the old one was sent and never answered, then what the user sent meanwhile.
+4. The state is READY, and open answers go on.
+
+==================================  ===================================================================================
+while it is being opened again      what happens
+==================================  ===================================================================================
+``ask``, ``respond``                wait in the queue
+``send``, ``append_audio``          wait, `MOST_WAITING` events and `MOST_WAITING_BYTES` at most; then `NotConnected`
+``update``, ``insert``, ``wait``    go on in the new connection, under their own time-outs
+a recording (push-to-talk)          goes on; what was said meanwhile is sent, ten seconds at most
+an open microphone (VAD)            is not sent: nobody could answer it in time. Counted in ``session.dropped``
+``close()``                         ends it
+==================================  ===================================================================================
+
+Imports `rtnb.core`, `rtnb.net` and its neighbours in `rtnb.session`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+from rtnb.core.errors import ConnectionClosed, ConnectionFailed, NotConnected, RtnbError, ServerError, WaitTimeout
+from rtnb.core.protocol import LIMITS, Event
+from rtnb.core.restore import create_events, unanswered
+from rtnb.core.staying import GIVE_UP_S, MOST_TRIES, backoff, cause, is_worth_retrying, rotation
+from rtnb.session.link import Link
+from rtnb.session.opening import open_transport
+from rtnb.session.sequencer import REPLY_KEY, State
+from rtnb.session.states import SessionState
+
+if TYPE_CHECKING:
+    from rtnb.net.transport import Transport
+    from rtnb.session.core import Core
+
+__all__ = ["MOST_WAITING", "MOST_WAITING_BYTES", "Staying", "tries_for"]
+
+logger = logging.getLogger(__name__)
+
+MOST_WAITING: Final = 1000
+"""Events that may wait for the new connection."""
+
+MOST_WAITING_BYTES: Final = 32 * 1024 * 1024
+"""Characters of base64 audio that may wait for it."""
+
+_TRY_S: Final = 10.0
+_STEADY_S: Final = 10.0  # a connection that lived shorter is counted with the tries before it
+_PUT_BACK_S: Final = 15.0
+_BYTES_PER_S: Final = 50_000  # the slowest uplink that a long conversation is put back through
+_QUIET_S: Final = 0.5
+_VOID: Final = frozenset(
+    {"response.cancel", "conversation.item.truncate", "output_audio_buffer.clear"}
+)  # about what has ended
+
+
+class Staying:
+    """Keeps one session connected; lives on the session's loop, but for `keep`.
+
+    Parameters
+    ----------
+    core
+        The session.
+    seconds
+        How long to try; 0: not at all.
+    preset
+        Items (``conversation.item.create``) that the first connection is given: a conversation to continue.
+    """
+
+    def __init__(self, core: Core, seconds: float = GIVE_UP_S, *, preset: list[Event] | None = None) -> None:
+        self._core = core
+        self.seconds = seconds
+        self.preset = list(preset or ())
+        self.continues = False
+        """Whether the next connection goes on with the conversation of the last one."""
+        self._lock = threading.Lock()
+        self._is_away = False  # what is sent must wait here
+        self._waiting: deque[Event] = deque()
+        self._waiting_bytes = 0
+        self._frames: list[bytes] = []  # of the microphone, as they go over the wire
+        self._task: asyncio.Task[None] | None = None
+        self._rotation: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()  # somebody asked for the connection: try now
+        self._again: list[Event] = []  # sent and never answered
+        self._uncommitted: list[str] = []  # audio that was in the server's buffer
+        self._since = 0.0  # when the connection became ready
+        self._tries = 0
+        self._dropped = 0  # frames of the microphone lost before the connection was
+        self._began = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the connection is being opened again; from any thread."""
+        return self._is_away
+
+    # ---- the user's side
+
+    def keep(self, event: Event) -> bool:
+        """Keep an event for the new connection; False when there is one already. From any thread.
+
+        Raises
+        ------
+        NotConnected
+            Too many wait.
+        """
+        size = len(event.get("audio") or "")
+        with self._lock:
+            if not self._is_away:
+                return False
+            if len(self._waiting) >= MOST_WAITING or self._waiting_bytes + size > MOST_WAITING_BYTES:
+                raise NotConnected(
+                    f"the connection is being opened again, and {len(self._waiting)} events wait for it already: wait "
+                    "for session.connect(), which returns when it is open"
+                )
+            self._waiting.append(event)
+            self._waiting_bytes += size
+            return True
+
+    async def join(self, timeout: float) -> None:
+        """Wait until the connection is open again.
+
+        Raises
+        ------
+        RtnbError
+            It could not be opened; see the text.
+        WaitTimeout
+            Not within `timeout` seconds; it is still tried.
+        """
+        task = self._task
+        if task is None:
+            return
+        self._hurry.set()
+        done, _ = await asyncio.wait({task}, timeout=timeout)
+        if not done:
+            raise WaitTimeout(f"the connection is still being opened again after {timeout:g} s ({self._core.failure})")
+        if self._core.state is not SessionState.READY:
+            raise self._core.failure or ConnectionClosed("the session was closed before it was open", code=1000)
+
+    async def close(self) -> None:
+        """Stop trying, and forget."""
+        self.stop_watching()
+        tasks = {task for task in (self._task, self._rotation) if task is not None}
+        self._task = self._rotation = None
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self._drop()
+        self.continues = False
+
+    # ---- losing a connection
+
+    def lost(self, link: Link, error: ConnectionClosed) -> bool:
+        """The connection ended by itself; True when it is opened again."""
+        self.stop_watching()
+        core = self._core
+        self.continues = self.seconds > 0
+        last = core.log.last(direction="server")
+        detail = last.event.get("error") if last is not None and last.name == "error" else None
+        code = detail.get("code") if isinstance(detail, Mapping) else None
+        if self.seconds <= 0 or not is_worth_retrying(error, code=code):
+            return False
+        words = f"{cause(error)}; it is being opened again, with the conversation"
+        told = ConnectionClosed(words, code=error.code, reason=error.reason)
+        self._leave(link, told, asks_again=error.code != 1009)
+        self._task = asyncio.get_running_loop().create_task(self._keep_trying(told))
+        return True
+
+    def _leave(self, link: Link, error: ConnectionClosed, *, asks_again: bool = True) -> None:
+        """Take over what the connection leaves behind."""
+        core = self._core
+        now = core.clock()
+        if now - self._since >= _STEADY_S or core.log.find("response.done", after=link.start) is not None:
+            self._tries = 0
+        self._began = now
+        self._hurry.clear()
+        with self._lock:
+            self._is_away = True
+            core.link = None
+        core.failure = error
+        loose = unanswered(core.log[link.start :])
+        unsent, frames = link.unsent()
+        waits = {event.get("event_id") for event in (*loose, *unsent)}
+        requests = link.requests
+        self._dropped = core.capture.dropped
+        self._uncommitted = core.conversation.uncommitted
+        was_speaking = core.conversation.speech is not None
+        if core.detects_turns:
+            self._uncommitted, self._frames = [], []
+            core.capture.lose(len(frames))
+            core.line.clear()
+            core._appended = 0
+        else:
+            self._frames = frames
+        cut = core.sequencer.suspend(
+            error,
+            is_open=lambda event: event.get("event_id") in waits,
+            has_come=self._has_come,
+            answers_speech=core.router.creates_responses and core.router.detects_turns,
+            asks_again=asks_again,
+        )
+        core.sound.suspend()
+        owned = core.sequencer.owned
+        self._again = [
+            event
+            for event in (*loose, *unsent)
+            if asks_again and event.get("event_id") not in requests | owned and not _is_void(event)
+        ]
+        core._set_state(SessionState.RECONNECTING)
+        core.hint(str(error) + "".join(f"; answer {reply.number} was cut and keeps what had come" for reply in cut))
+        if was_speaking:
+            core.hint("what you were saying when the connection was lost did not arrive; say it again")
+
+    def strand(self, link: Link) -> None:
+        """Take what a thread gave to a connection that had ended just then."""
+        events, frames = link.unsent()
+        core = self._core
+        if core.link is None:
+            self._frames += frames
+        else:
+            for frame in frames:
+                core.link.put_frame(frame)
+        for event in events:
+            if not _is_void(event) and not self.keep(event) and core.link is not None:
+                core.link.put(event)
+
+    def _has_come(self, response_id: str) -> bool:
+        response = self._core.conversation.response(response_id)
+        return response is not None and any(item.text or item.audio_bytes for item in response.output)
+
+    # ---- opening it again
+
+    async def _keep_trying(self, loss: RtnbError) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.seconds
+        error: Exception = loss
+        for attempt in count(self._tries):
+            delay = backoff(attempt, random.random())
+            left = end - loop.time() - delay
+            if attempt >= MOST_TRIES or left <= 0:
+                break
+            self._tries = attempt + 1
+            try:
+                await asyncio.wait_for(self._hurry.wait(), delay)
+                self._hurry.clear()
+            except TimeoutError:
+                pass
+            try:
+                await self._open(min(_TRY_S, max(left, 1.0)))
+            except Exception as exc:  # noqa: BLE001 - whatever it is, it is tried again, or told
+                logger.debug("try %d failed: %s", attempt + 1, exc)
+                error = exc
+                if not is_worth_retrying(exc):
+                    break
+            else:
+                return
+        self._give_up(loss, error)
+
+    async def _open(self, timeout: float, transport: Transport | None = None) -> None:
+        core = self._core
+        core._settle_updates()
+        link = await core.open_new_link(timeout, transport)
+        try:
+            await self.put_back(link)
+            if link.ending is not None:
+                raise link.ending
+        except BaseException:
+            await link.close()
+            raise
+        self._resume(link)
+
+    async def put_back(self, link: Link) -> None:
+        """Tell a new connection the conversation as it stands here."""
+        core = self._core
+        preset, self.preset = self.preset, []
+        heard = {track.item_id: track.heard_ms for track in core.sound.ledger if track.is_stopped}
+        items = core.conversation.items
+        events = create_events(items, bytes_per_ms=core.conversation.input_bytes_per_ms, heard_ms=heard) or preset
+        if not events:
+            return
+        for event in events[:-1]:
+            link.put(event)
+        last = events[-1]
+        size = sum(len(part.get("audio") or "") for e in events for part in e["item"].get("content") or ())
+        failures = []
+        try:
+            await link.request(
+                last,
+                "conversation.item.*",
+                where=lambda event: (event.get("item") or {}).get("id") == last["item"]["id"],
+                timeout=_PUT_BACK_S + size / _BYTES_PER_S,
+            )
+        except ServerError as exc:
+            failures.append(exc)
+        ids = {event["event_id"] for event in events}
+        for entry in core.log[link.start :].filter("error", direction="server"):
+            detail = entry.event.get("error")
+            if isinstance(detail, Mapping) and detail.get("event_id") in ids and len(failures) < len(ids):
+                failures.append(ServerError(entry.event))
+        if failures:
+            told = failures[-1]
+            core.hint(f"the server did not take {len(ids)} items of the conversation all again: {told}")
+
+    def _resume(self, link: Link) -> None:
+        """The new connection is as the old one was: go on."""
+        core = self._core
+        for audio in self._uncommitted:
+            link.put({"type": "input_audio_buffer.append", "audio": audio})
+        for frame in self._frames:
+            link.put_frame(frame)
+        for event in self._again:
+            if event["type"] == "response.create":
+                core.sequencer.expect_foreign(event.get("event_id"))
+            link.put(event)
+        with self._lock:
+            for event in self._waiting:
+                link.put(event)
+            self._waiting.clear()
+            self._waiting_bytes = 0
+            core.link = link
+            self._is_away = False
+        self._again, self._uncommitted, self._frames, self._task = [], [], [], None
+        core.failure = None
+        core._set_state(SessionState.READY)
+        self.watch()
+        core.capture.connected()
+        core.sequencer.resume()
+        took = core.clock() - self._began
+        core.hint(f"connected again after {took:.1f} s, with all {core.conversation.count} items of the conversation")
+        lost = core.capture.dropped - self._dropped
+        if lost > 0:
+            core.hint(f"{lost} frames of the microphone were not sent while there was no connection; say that again")
+
+    def _give_up(self, loss: RtnbError, error: Exception) -> None:
+        core = self._core
+        took = core.clock() - self._began
+        reason = getattr(error, "reason", "closed") if isinstance(error, ConnectionFailed) else "closed"
+        told = ConnectionFailed(
+            f"{cause(loss)}, and it could not be opened again ({self._tries} tries, {took:.0f} s): {error}; "
+            "session.connect() tries again, and goes on with the conversation",
+            reason=reason,
+        )
+        waited = len(self._waiting)
+        self._drop()
+        self._task = None
+        core.give_up(told)
+        core.hint(str(told) + (f"; {waited} events that waited were not sent" if waited else ""))
+
+    def _drop(self) -> None:
+        with self._lock:
+            self._is_away = False
+            self._waiting.clear()
+            self._waiting_bytes = 0
+        self._again, self._uncommitted, self._frames = [], [], []
+
+    # ---- the time limit
+
+    def watch(self) -> None:
+        """The connection is ready: look at the clock."""
+        self._since = self._core.clock()
+        expires_at = self._core.conversation.session.get("expires_at")
+        if self.seconds <= 0 or not isinstance(expires_at, (int, float)):
+            return
+        remaining = expires_at - time.time()
+        if remaining <= 0:  # the clocks do not agree
+            remaining = LIMITS.SESSION_S
+        self._call(rotation(remaining))
+
+    def stop_watching(self) -> None:
+        """There is nothing to look at."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _call(self, seconds: float) -> None:
+        self.stop_watching()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        if self._core.state is not SessionState.READY:
+            return
+        if self._is_quiet():
+            self._rotation = asyncio.get_running_loop().create_task(self._rotate())
+        else:
+            self._call(_QUIET_S)
+
+    def _is_quiet(self) -> bool:
+        core = self._core
+        last = core.conversation.last
+        return (
+            core.sequencer.state is State.IDLE
+            and not core.sequencer.queue
+            and not core.sequencer.has_aside
+            and core.conversation.speech is None
+            and not core.sound.is_playing
+            and (core.detects_turns or not core.capture.is_recording)
+            and core.link is not None
+            and not core.link.requests
+            and not (last is not None and last.transcription == "awaiting")
+        )
+
+    async def _rotate(self) -> None:
+        """Change to a new connection before the service ends this one."""
+        core = self._core
+        try:
+            transport = await open_transport(await asyncio.to_thread(core.endpoint.started), _TRY_S)
+        except Exception as exc:  # noqa: BLE001 - there is time to try it again, and then the limit itself
+            logger.debug("no new connection before the time limit: %s", exc)
+            if core.state is SessionState.READY:
+                self._call(_TRY_S)
+            return
+        link = core.link
+        if core.state is not SessionState.READY or link is None or not self._is_quiet():
+            await transport.close()
+            if core.state is SessionState.READY:
+                self._call(_QUIET_S)
+            return
+        error = ConnectionClosed("the time limit of the session is near; it moves to a new connection", code=1001)
+        self._leave(link, error)
+        self._task = asyncio.get_running_loop().create_task(self._move(link, error, transport))
+
+    async def _move(self, link: Link, error: ConnectionClosed, transport: Transport) -> None:
+        await link.close()
+        self.strand(link)
+        try:
+            await self._open(_TRY_S, transport)
+        except Exception as exc:  # noqa: BLE001 - from here on it is a lost connection like any other
+            logger.debug("moving to a new connection failed: %s", exc)
+            await self._keep_trying(error)
+
+
+def tries_for(reconnect: bool | float) -> float:
+    """How many seconds to try, from the option of `rtnb.Session`.
+
+    Raises
+    ------
+    ValueError
+        It is neither a bool nor a number of seconds.
+    """
+    if reconnect is True:
+        return GIVE_UP_S
+    if reconnect is False:
+        return 0.0
+    if isinstance(reconnect, (int, float)) and 0 <= reconnect < float("inf"):
+        return float(reconnect)
+    raise ValueError(f"reconnect is True, False or the seconds to try at most, not {reconnect!r}")
+
+
+def _is_void(event: Event) -> bool:
+    """Whether an event means nothing in a new connection, or is sent anew by who sent it."""
+    name = event.get("type")
+    if name == "response.create":
+        response: Any = event.get("response")
+        metadata = response.get("metadata") if isinstance(response, Mapping) else None
+        return isinstance(metadata, Mapping) and REPLY_KEY in metadata
+    return name in _VOID
