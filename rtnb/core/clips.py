@@ -25,6 +25,7 @@ _LAWS: Final = {"audio/pcm": 1, "audio/pcma": 6, "audio/pcmu": 7}
 _FORMATS: Final = {law: format for format, law in _LAWS.items()}
 _TELEPHONE: Final = 8_000
 _BLOCK: Final = 1 << 16
+_FLAC_BLOCK: Final = 1 << 10  # frames read at a time: where a file breaks off, so much is lost
 
 
 def write_clip(folder: Path, clip: Clip) -> Path:
@@ -81,7 +82,7 @@ def _read_flac(path: Path) -> bytes:
     pieces: list[bytes] = []
     try:
         with soundfile.SoundFile(path) as file:
-            while len(block := file.read(_BLOCK, dtype="int16", always_2d=True)):
+            while len(block := file.read(_FLAC_BLOCK, dtype="int16", always_2d=True)):
                 pieces.append(np.ascontiguousarray(block[:, 0], "<i2").tobytes())
     except (soundfile.LibsndfileError, TypeError) as exc:
         if not pieces:
