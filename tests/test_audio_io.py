@@ -260,6 +260,27 @@ async def test_the_state_of_the_page_is_told_by_traits(audio: AudioIO) -> None:
     await page.socket.close()
 
 
+async def test_muting_is_told_before_what_follows_and_a_report_from_before_does_not_undo_it(audio: AudioIO) -> None:
+    changed = Heard()
+    audio.observe(lambda change: changed(change["new"]), "error")
+    page = await Page.open(audio)
+    audio.muted = True
+    audio.microphone.start()
+    header, _ = await page.next("mute")
+    assert (header["on"], header["n"]) == (True, 1)
+    await page.next("mic")
+    await page.say({"kind": "state", "muted": False, "mutes": 0, "error": "one"})  # it was on its way
+    await changed.until(lambda all_: all_[-1:] == ["one"])
+    assert audio.muted
+    await page.say({"kind": "state", "muted": False, "mutes": 1, "error": "two"})  # the user pressed the button
+    await changed.until(lambda all_: all_[-1:] == ["two"])
+    assert not audio.muted
+    audio.muted = True
+    header, _ = await page.next("mute")
+    assert header["n"] == 2
+    await page.socket.close()
+
+
 def test_the_secret_is_in_no_repr_and_closing_twice_is_fine() -> None:
     audio = AudioIO(muted=True, keep_open_s=1)
     token = audio._address["token"]

@@ -958,6 +958,7 @@ class Engine {
     this.recording = false;
     this.wanted = false; // somebody wants to record, although the microphone may still be opening
     this.muted = !!model.get("muted");
+    this.mutes = model.get("_mutes") ?? 0; // how often the kernel has set it, as far as this page knows
     this.sounding = false;
     this.level = -100;
     this.error = "";
@@ -978,7 +979,6 @@ class Engine {
     window.addEventListener("pagehide", () => this.close(), options);
     window.addEventListener("pageshow", (event) => event.persisted && this.open(), { signal });
     navigator.mediaDevices?.addEventListener?.("devicechange", () => this.listDevices(), options);
-    model.on("change:muted", () => this.mute(model.get("muted")));
     model.on("change:device", () => this.microphone === "on" && this.reopen());
     model.on("change:source", () => this.microphone === "on" && this.reopen());
     model.on("comm:close", () => this.close());
@@ -1015,8 +1015,8 @@ class Engine {
   }
 
   state() {
-    const { recording, microphone, sound, muted, error, devices, sounding, take } = this;
-    return { recording, microphone, sound, muted, error, devices, sounding, take };
+    const { recording, microphone, sound, muted, mutes, error, devices, sounding, take } = this;
+    return { recording, microphone, sound, muted, mutes, error, devices, sounding, take };
   }
 
   /** Something of the state changed: redraw, and tell the kernel once. */
@@ -1050,6 +1050,10 @@ class Engine {
         return this.toPlayer({ stop: header.items });
       case "mic":
         return header.on ? this.record(true) : this.record(false, header.release);
+      case "mute":
+        this.mutes = Math.max(this.mutes, header.n);
+        this.mute(header.on);
+        return this.changed();
       case "welcome":
         this.replaced = header.active === false;
         this.taking = false;

@@ -236,6 +236,7 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
     _address = traitlets.Dict().tag(sync=True)
     lanes = traitlets.List(traitlets.Unicode(), ["websocket", "proxy", "control", "comm"]).tag(sync=True)
     muted = traitlets.Bool(False).tag(sync=True)
+    _mutes = traitlets.Int(0).tag(sync=True)  # how often it was set here: a page may not know yet
     device = traitlets.Unicode("").tag(sync=True)
     source = traitlets.Instance(ipywidgets.Widget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
     echo_cancellation = traitlets.Bool(True).tag(sync=True)
@@ -266,11 +267,13 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
         self._next_seq = 0
         self._level_at = 0.0
         self._refusals = 0
+        self._told_muted = False  # the page is where the change of `muted` comes from
         self._collectors: list[Callable[[bytes], None]] = []
         self._link = Link(self, self._post)
         self.speaker = PageSpeaker(self._link, self._show_failure)
         self.microphone = PageMicrophone(self._link)
         super().__init__(_address=self._link.address, **options)
+        self.observe(self._on_muted, "muted")
         self.on_msg(lambda _, content, buffers: self._link.post(content, buffers))
         kernel = getattr(_ipython(), "kernel", None)
         self._has_control = self._link.hub.listen_on_control(kernel)
@@ -370,6 +373,14 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
         elif kind == "device":
             self.device = str(header.get("id", ""))
 
+    def _on_muted(self, change: dict[str, Any]) -> None:
+        """Tell the page over the lane, as for the microphone: widget messages may come later than what follows."""
+        if self._told_muted:
+            self._told_muted = False
+            return
+        self._mutes += 1
+        self._link.send({"kind": "mute", "on": change["new"], "n": self._mutes})
+
     def _on_frame(self, header: Header, payload: bytes) -> None:
         seq, take = int(header["seq"]), int(header["take"])
         if take != self._take:
@@ -404,7 +415,8 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
         if self.microphone_state == "refused" and before != "refused":
             self._refusals += 1
         self.devices = [dict(device) for device in header.get("devices", ())]
-        if self.muted != bool(header.get("muted")):
+        if self.muted != bool(header.get("muted")) and int(header.get("mutes", 0)) >= self._mutes:
+            self._told_muted = True
             self.muted = bool(header.get("muted"))
         self._set_recording(header.get("recording") is True)
         if self.microphone_state != "on":

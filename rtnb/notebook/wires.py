@@ -11,7 +11,7 @@ page to kernel
 ``ack``               seq: all numbered messages up to it were carried out
 ``audio``             take, seq, pre, last, dropped; bytes: PCM16 frame of at most 40 ms (pre: from before the start)
 ``heard``             reports [[item, samples heard at 24 kHz, final]], stopped, underruns, late
-``state``             recording, microphone, sound, muted, error, devices, sounding, take
+``state``             recording, microphone, sound, muted, mutes, error, devices, sounding, take
 ``device``            id: the user picked a microphone
 ``bye``               the page goes away
 kernel to page
@@ -22,6 +22,7 @@ kernel to page
 ``end``               seq, item: no more audio will come for it
 ``stop``              seq, items: silence at once; each of the items gets its last report
 ``mic``               seq, on, release: start or stop sending microphone frames
+``mute``              seq, on, n: send silence; the page tells the highest n that it knows as mutes
 ``replaced``          another page is active now
 ====================  =============================================================================================
 
