@@ -72,7 +72,8 @@ def shown(event: Any) -> Any:
     if not isinstance(event, dict):
         return _light(event)
     light = {key: _member(key, value) for key, value in event.items()}
-    if event.get("type") in AUDIO_DELTAS and isinstance(event.get("delta"), str):
+    name = event.get("type")
+    if isinstance(name, str) and name in AUDIO_DELTAS and isinstance(event.get("delta"), str):
         light["delta"] = _length(event["delta"])
     return light
 

@@ -28,7 +28,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from rtnb.core.errors import redact
-from rtnb.core.log import Entry
+from rtnb.core.log import Entry, event_name
 from rtnb.core.protocol import Event
 from rtnb.core.recording import AUDIO_DELTAS, Row, finite, row
 
@@ -168,7 +168,7 @@ class Layout:
 
     def _follow(self, event: Event) -> None:
         """Note which formats hold from here on."""
-        name = event.get("type")
+        name = event_name(event)
         if name in ("session.created", "session.updated"):
             for side in ("input", "output"):
                 format = _format(event.get("session"), side)
@@ -247,7 +247,7 @@ def _label(item_id: str) -> str:
 
 def _payloads(event: Event) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Where in an event sound may be, and what is there."""
-    if event.get("type") in AUDIO_DELTAS:
+    if event_name(event) in AUDIO_DELTAS:
         delta = event.get("delta")
         if isinstance(delta, str):
             yield ("delta",), delta

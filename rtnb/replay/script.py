@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from rtnb.core.log import Entry
+from rtnb.core.log import Entry, event_name
 from rtnb.core.protocol import Event
 
 __all__ = ["APPEND", "Cue", "Line", "Script"]
@@ -71,13 +71,13 @@ class Cue:
         self.index = index
         self.time = time
         self.event = event
-        self.is_main = event.get("type") in _MAIN
+        self.is_main = event_name(event) in _MAIN
         self.arrived: float | None = None
 
     @property
     def name(self) -> str:
         """Its type."""
-        return str(self.event.get("type"))
+        return event_name(self.event)
 
 
 class Line:
@@ -162,7 +162,7 @@ class Script:
             self._unanswered.append(cue)
 
     def _cue_of(self, event: Event) -> Cue | None:
-        name = event.get("type")
+        name = event_name(event)
         if name == "error":
             return self._refused(event)
         if name == "response.created":
@@ -173,7 +173,7 @@ class Script:
             if name == "response.output_item.added":
                 self._own(event.get("item"), cue)
             return cue
-        if isinstance(name, str) and name in _ANSWERS:
+        if name in _ANSWERS:
             cue = self._answered(_ANSWERS[name], event.get("item_id"))
             if name == "input_audio_buffer.committed":
                 self._items.setdefault(str(event.get("item_id")), cue)
