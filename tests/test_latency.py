@@ -44,7 +44,13 @@ def test_a_spoken_turn_is_measured_from_the_end_of_speech() -> None:
     )
     (turn,) = turns(log, heard={"item_a": 3.5, "item_other": 0.0})
     assert turn.latency == Latency(
-        committed=100, created=250, first_text=300, first_audio=350, first_heard=500, done=1250
+        committed=100,
+        created=250,
+        first_text=300,
+        first_audio=350,
+        first_heard=500,
+        done=1250,
+        browser_queue=150,
     )
     assert (turn.kind, turn.begin, turn.item_id, turn.start) == (
         "speech",
@@ -88,7 +94,81 @@ def test_speech_sent_by_hand_is_measured_from_the_commit(committed_at: float) ->
     assert (turn.kind, turn.item_id) == ("speech", "item_u")
 
 
-def test_the_answer_to_a_tools_output_is_a_turn_of_its_own() -> None:
+def calling(start: float, response_id: str, *call_ids: str) -> list[Line]:
+    """A response that calls tools: created, done after 300 ms."""
+    output = [{"type": "function_call", "call_id": call_id, "status": "completed"} for call_id in call_ids]
+    usage = {"input_tokens": 100, "output_tokens": 10}
+    done = {"id": response_id, "status": "completed", "output": output, "usage": usage}
+    return [
+        (start, "response.created", {"response": {"id": response_id}}),
+        (start + 0.3, "response.done", {"response": done}),
+    ]
+
+
+def output(time: float, call_id: str) -> Line:
+    return (time, "conversation.item.create", {"item": {"type": "function_call_output", "call_id": call_id}})
+
+
+def test_tools_belong_to_the_turn_that_called_them_and_their_time_is_told() -> None:
+    log = a_log(
+        (1.0, "input_audio_buffer.speech_stopped", {}),
+        (1.1, "input_audio_buffer.committed", {"item_id": "item_u"}),
+        *calling(1.2, "resp_1", "call_1", "call_2"),  # done at 1.5
+        output(1.6, "call_1"),
+        output(2.0, "call_2"),  # 500 ms after the call
+        (2.0, "response.create", {}),
+        *calling(2.1, "resp_2", "call_3"),  # done at 2.4
+        output(2.65, "call_3"),  # 250 ms
+        (2.65, "response.create", {}),
+        *answer(3.0, "resp_3"),
+        (9.0, "conversation.item.create", {"item": {"type": "message"}}),
+        (9.0, "response.create", {}),
+        *answer(9.2, "resp_4", "item_b"),
+    )
+    spoken, typed = turns(log, heard={"item_a": 3.4})
+    assert spoken.latency == Latency(
+        committed=100,
+        created=200,
+        first_text=2050,
+        first_audio=2100,
+        first_heard=2400,
+        done=3000,
+        tools=750,
+        browser_queue=300,
+    )
+    assert (spoken.kind, spoken.responses, spoken.tool_calls) == ("speech", ("resp_1", "resp_2", "resp_3"), 3)
+    assert (spoken.usage.input, spoken.usage.output, spoken.status) == (200, 20, "completed")
+    assert (typed.kind, typed.responses, typed.latency.tools, typed.latency.created) == ("text", ("resp_4",), None, 200)
+
+
+def test_a_turn_whose_tools_still_run_has_no_tool_time_yet() -> None:
+    log = a_log((1.0, "response.create", {}), *calling(1.2, "resp_1", "call_1"))
+    (turn,) = turns(log)
+    assert (turn.latency.tools, turn.latency.done, turn.tool_calls) == (None, 500, 1)
+
+
+def test_a_word_of_the_user_between_call_and_answer_begins_a_turn() -> None:
+    log = a_log(
+        (1.0, "response.create", {}),
+        *calling(1.2, "resp_1", "call_1"),
+        output(2.0, "call_1"),
+        (2.2, "conversation.item.create", {"item": {"type": "message"}}),
+        (2.2, "response.create", {}),
+        *answer(2.4, "resp_2"),
+    )
+    first, second = turns(log)
+    assert (first.responses, first.latency.tools) == (("resp_1",), 500)
+    assert (second.kind, second.latency.created) == ("text", 200)
+
+
+def test_the_time_a_question_waited_to_be_sent_is_told() -> None:
+    log = a_log((5.0, "response.create", {"event_id": "event_1"}), *answer(5.2))
+    (turn,) = turns(log, asked={"event_1": 4.4, "event_other": 0.0})
+    assert turn.latency.kernel_queue == 600
+    assert turns(log)[0].latency.kernel_queue is None
+
+
+def test_the_answer_to_the_output_of_an_unknown_call_is_a_turn_of_its_own() -> None:
     log = a_log(
         (1.0, "conversation.item.create", {"item": {"type": "message"}}),
         (1.0, "response.create", {}),

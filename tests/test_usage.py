@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -39,9 +40,12 @@ WIRE = {
 M = 1_000_000
 
 
-def usd(bill: Cost | None) -> float:
-    assert bill is not None
+def usd(bill: Cost) -> float:
     return bill.usd
+
+
+def is_unknown(bill: Cost) -> bool:
+    return math.isnan(bill.usd) and str(bill).startswith("price unknown")
 
 
 def test_the_wires_usage_is_split_by_kind() -> None:
@@ -105,7 +109,6 @@ def test_the_cost_of_a_response_of_the_large_model_is_as_by_hand() -> None:
     by_hand = (400 + 120 + 24_000 + 100 + 250 + 25 + 1_200 + 19_200) / M
     bill = cost(Usage.of(WIRE), "gpt-realtime-2.1")
     assert usd(bill) == pytest.approx(by_hand, rel=1e-12)
-    assert bill is not None
     assert [line.kind for line in bill.lines] == [
         "text_in",
         "text_cached",
@@ -137,24 +140,27 @@ def test_a_snapshot_costs_what_its_family_costs_unless_it_has_a_row(
 
 @pytest.mark.parametrize("model", ["", None, "my-deployment", "gpt-realtime-99", "gpt-realtime-2.1-mini-large"])
 def test_an_unknown_model_has_no_cost_rather_than_none_to_pay(model: str | None) -> None:
-    assert cost(Usage(text_in=1), model) is None
-    assert transcription_cost(TranscriptionUsage(seconds=1), model) is None
+    assert is_unknown(cost(Usage(text_in=1), model))
+    assert is_unknown(transcription_cost(TranscriptionUsage(seconds=1), model))
+    assert model in (None, "", *cost(Usage(text_in=1), model).unknown)
 
 
 def test_one_missing_price_makes_the_whole_unknown() -> None:
-    assert cost(Usage(text_in=1, image_in=1), "gpt-4o-realtime-preview") is None
-    assert cost(Usage(text_in=1), "whisper-1") is None
-    assert cost(Usage(text_in=1), "gpt-4o-realtime-preview") is not None
+    bill = cost(Usage(text_in=2 * M, image_in=1), "gpt-4o-realtime-preview")
+    assert math.isnan(bill.usd)
+    assert (bill.at_least, bill.unknown) == (10.0, ("gpt-4o-realtime-preview",))
+    assert str(bill) == "at least $10.00 (price unknown: gpt-4o-realtime-preview)"
+    assert is_unknown(cost(Usage(text_in=1), "whisper-1"))
+    assert not is_unknown(cost(Usage(text_in=1), "gpt-4o-realtime-preview"))
 
 
 def test_the_table_can_be_replaced() -> None:
     own = PRICES.with_prices({"mine": Price(text_in=1.0, text_cached=0.5, source="contract", as_of="2026-11-01")})
     bill = cost(Usage(text_in=3 * M, text_cached=M), "mine", prices=own)
     assert usd(bill) == pytest.approx(2.5)
-    assert bill is not None
     assert (bill.source, bill.as_of) == ("contract", "2026-11-01")
     assert "mine" not in PRICES
-    assert cost(Usage(text_in=1), DEFAULT_MODEL, prices=PriceTable({})) is None
+    assert is_unknown(cost(Usage(text_in=1), DEFAULT_MODEL, prices=PriceTable({})))
 
 
 def test_each_price_says_where_it_is_from_and_of_when() -> None:
@@ -164,8 +170,6 @@ def test_each_price_says_where_it_is_from_and_of_when() -> None:
 
 def test_costs_add_up_line_by_line() -> None:
     one, other = cost(Usage(text_in=M), DEFAULT_MODEL), cost(Usage(text_in=M, audio_out=M), DEFAULT_MODEL)
-    assert one is not None
-    assert other is not None
     total = sum([one, other], Cost())
     assert total.usd == pytest.approx(0.60 + 0.60 + 20.0)
     assert [(line.kind, line.amount) for line in total.lines] == [("text_in", 2 * M), ("audio_out", M)]
@@ -182,10 +186,10 @@ def test_a_cost_reads_well(tokens: int, text: str) -> None:
 
 def test_the_local_endpoint_says_what_the_tokens_would_have_cost() -> None:
     bill = would_have_cost(Usage(audio_out=M))
-    assert bill is not None
     assert bill.hypothetical
+    assert (bill.usd, bill.billed) == (20.0, 0.0)
     assert str(bill) == "would have cost $20.00"
-    assert would_have_cost(Usage(audio_out=1), "unknown") is None
+    assert is_unknown(would_have_cost(Usage(audio_out=1), "unknown"))
 
 
 # -- transcription
@@ -213,7 +217,7 @@ def test_transcription_by_time_costs_as_by_hand(model: str, per_minute: float) -
 
 
 def test_tokens_of_a_model_priced_by_time_have_no_known_cost() -> None:
-    assert transcription_cost(TranscriptionUsage(audio_in=5), "whisper-1") is None
+    assert is_unknown(transcription_cost(TranscriptionUsage(audio_in=5), "whisper-1"))
 
 
 def test_transcriptions_add_up() -> None:
@@ -224,3 +228,76 @@ def test_transcriptions_add_up() -> None:
 @pytest.mark.parametrize("wire", [None, {}, {"seconds": None}, {"seconds": True}, {"type": "tokens"}, {"seconds": -1}])
 def test_an_odd_usage_of_a_transcription_is_none(wire: Any) -> None:
     assert not TranscriptionUsage.of(wire)
+
+
+# -- rows of the user
+
+
+def test_rows_of_the_user_are_laid_over_the_table() -> None:
+    table = PriceTable.of(
+        {"mine": {"text_in": 1.0, "audio_out": 2}, DEFAULT_MODEL: Price(text_in=9, source="s", as_of="d")}
+    )
+    assert usd(cost(Usage(text_in=M, audio_out=M), "mine", prices=table)) == 3.0
+    assert usd(cost(Usage(text_in=M), DEFAULT_MODEL, prices=table)) == 9.0
+    assert table["gpt-realtime-2.1"] == PRICES["gpt-realtime-2.1"]
+    assert table["mine"].source == "given to this session"
+    assert PriceTable.of(None) is PRICES
+    assert PriceTable.of(table) is table
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ({"mine": {"text": 1.0}}, "a price has no 'text'; it has .*text_in"),
+        ({"mine": {"text_in": "1"}}, "text_in of 'mine' is a number of dollars, not '1'"),
+        ({"mine": {"text_in": -1}}, "not -1"),
+        ({"mine": {"text_in": math.inf}}, "not inf"),
+        ({"mine": 4.0}, "a Price or a dict of its fields, not float"),
+        (4.0, "a dict of model to price"),
+    ],
+)
+def test_a_price_that_is_none_is_refused_in_words(rows: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        PriceTable.of(rows)
+
+
+# -- how a bill is shown
+
+
+def test_a_bill_in_a_cell_names_kinds_prices_source_and_sum() -> None:
+    bill = cost(Usage.of(WIRE), "gpt-realtime-2.1") + transcription_cost(TranscriptionUsage(seconds=30), "whisper-1")
+    shown = bill._repr_html_()
+    for word in (
+        "audio in, cached",
+        "$32 a million",
+        "minutes",
+        "$0.006 a minute",
+        "whisper-1 (transcription)",
+        "2026-11",
+    ):
+        assert word in shown
+    assert "Cost so far: $0.0483." in shown
+
+
+def test_the_parts_of_a_bill_are_told_apart() -> None:
+    spoken = transcription_cost(TranscriptionUsage(audio_in=M), "gpt-4o-transcribe")
+    bill = cost(Usage(text_in=M), "gpt-realtime-2.1") + spoken
+    assert (bill.responses.usd, bill.transcription.usd, bill.usd) == (4.0, 2.5, 6.5)
+    assert [row["for"] for row in bill.to_dict()] == ["response", "transcription"]
+
+
+def test_a_free_bill_says_so_in_a_cell() -> None:
+    assert (
+        "costs nothing; with a paid one it would have cost $20.00" in would_have_cost(Usage(audio_out=M))._repr_html_()
+    )
+    assert "nothing is to pay" in Cost()._repr_html_()
+
+
+def test_a_price_that_is_missing_is_seen_in_a_cell() -> None:
+    assert "price unknown" in cost(Usage(text_in=1), "<b>mine</b>")._repr_html_()
+    assert "<b>" not in cost(Usage(text_in=1), "<b>mine</b>")._repr_html_()
+
+
+def test_the_price_table_shows_each_source() -> None:
+    shown = PRICES._repr_html_()
+    assert all(word in shown for word in ("gpt-realtime-2.1-mini", "litellm 1.109.1", "2026-11", "forum post"))
