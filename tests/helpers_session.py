@@ -63,12 +63,12 @@ class Lab:
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
-        self.brain = ScriptBrain()
+        self.brain: Any = ScriptBrain()
         self._endpoint: LocalEndpoint | None = None
 
     def serve(self, *steps: Any, **options: Any) -> LocalEndpoint:
         """Start the endpoint of this test."""
-        self.brain = ScriptBrain(*steps)
+        self.brain = options.pop("brain", None) or ScriptBrain(*steps)
         engines = {"pace": None, "detector": LoudDetector, "voice": ToneVoice(), "hearing": Dictation("hello")}
         self._endpoint = self._stack.enter_context(LocalEndpoint(brain=self.brain, **{**engines, **options}))
         return self._endpoint

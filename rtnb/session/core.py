@@ -105,7 +105,8 @@ class Core(Accounting, Calls, Sounding):
         self.listeners = Listeners(f"rtnb listeners {name or ''}".strip())
         self.link: Link | None = None
         self._transport = transport  # instead of a socket, once
-        self.staying = Staying(self, tries_for(reconnect) if transport is None else 0.0)
+        stays = transport is None and self.endpoint.kind != "replay"
+        self.staying = Staying(self, tries_for(reconnect) if stays else 0.0)
         self._opening: asyncio.Task[None] | None = None
         self._joined = 0  # how many wait for the opening
         self._early: deque[Turn] = deque()  # asked before the connection was ready

@@ -33,6 +33,7 @@ def new_connection(state: State, event: Event) -> Changes:
     an answer under way              what was said or written of it stays, as incomplete; what had only begun goes, and
                                      so do calls that came without their ``response.done``: nobody has carried them out
     a transcript that was awaited    failed; a server that transcribes the item again may still bring it
+    speech that was committed        stands, also where the server had not yet put it into the conversation
     audio in the buffer              gone, and the clock of ``audio_start_ms`` begins again
     ===============================  ==================================================================================
     """
@@ -40,6 +41,12 @@ def new_connection(state: State, event: Event) -> Changes:
     for response in state.responses.values():
         if not response.done:
             _cut(state, response, event, changes)
+    for item in state.known.values():  # committed, and not yet said to be in the conversation
+        if item.follows is not None and item.role == "user" and not (item.placed or item.deleted or item.done):
+            state.order.append(item)
+            item.status, item.done = "completed", True
+            changes.append(Change("item_added", item, None, "", event))
+            changes.append(Change("item_done", item, None, "", event))
     for item in state.order:
         if item.transcription == "awaiting":
             item.transcription, item.transcription_error = "failed", _NO_TRANSCRIPT
