@@ -129,6 +129,8 @@ def configuration_of(log: Iterable[Entry], *, requested: Mapping[str, Any] | Non
         session = event.get("session") if isinstance(event, Mapping) else None
         if entry.name == "session.update" and isinstance(session, Mapping):
             sent[str(event.get("event_id"))] = session
+            for name, _ in _leaves(session):
+                refused.pop(name, None)  # asked for again
         elif entry.name in ("session.created", "session.updated") and isinstance(session, Mapping):
             effective = session
         elif entry.name == "error":
@@ -140,8 +142,6 @@ def configuration_of(log: Iterable[Entry], *, requested: Mapping[str, Any] | Non
                     refused[name] = (value, f"{error.get('code') or 'error'}: {error.get('message') or ''}".strip())
     for update in sent.values():
         wanted = _merged(wanted, update)
-        for name, _ in _leaves(update):
-            refused.pop(name, None)  # asked for again, and taken
     refused.pop("type", None)
     return configuration(wanted, effective, refused=refused)
 
