@@ -1,4 +1,4 @@
-"""The command line: ``rtnb lab``, ``rtnb ask`` and ``rtnb serve``.
+"""The command line: ``rtnb lab``, ``rtnb ask``, ``rtnb serve``, ``rtnb relay`` and others.
 
 Here is what can be typed; what it does stands in `rtnb.commands`, and is imported when it is asked for. An error that
 rtnb raises on purpose is one sentence on stderr, never a traceback.
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_lab(commands)
     _add_ask(commands)
     _add_serve(commands)
+    _add_relay(commands)
     return parser
 
 
@@ -127,6 +128,50 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--chat-url", metavar="URL", help="an OpenAI-compatible chat endpoint that answers; its key is RTNB_CHAT_KEY"
     )
     serve.add_argument("--chat-model", metavar="NAME", help="name of the model there")
+
+
+def _add_relay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    relay = commands.add_parser(
+        "relay",
+        help="let browsers use a realtime service without a key of their own",
+        description="Run a relay: browsers connect to it without a key, it adds the key and passes on. On / it takes "
+        "the console of 2024, on /v1/realtime today's clients. Other machines reach it with tokens only.",
+    )
+    relay.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1: this machine only)")
+    relay.add_argument("--port", type=_port, default=8081, metavar="N", help="port (8081); 0 picks a free one")
+    relay.add_argument(
+        "--upstream",
+        metavar="WHERE",
+        help='"openai", "azure", "local" or an address; OpenAI when there is a key, else local, when not given',
+    )
+    relay.add_argument("--model", metavar="NAME", help="the model of every session, whatever clients ask for")
+    relay.add_argument(
+        "--tokens", type=Path, metavar="FILE", help="bearer tokens, one a line (or RTNB_RELAY_TOKENS, with spaces)"
+    )
+    relay.add_argument(
+        "--origin", action="append", default=[], metavar="URL", help="origin of pages that may connect; may be repeated"
+    )
+    relay.add_argument("--max-sessions", type=_count, metavar="N", help="sessions of one client at once")
+    relay.add_argument("--max-events", type=_amount, metavar="N", help="events a second of one client")
+    relay.add_argument("--max-bytes", type=_amount, metavar="N", help="bytes a second of one client")
+    relay.add_argument("--max-minutes", type=_amount, metavar="N", help="minutes a day of one client")
+    relay.add_argument("--max-dollars", type=_amount, metavar="N", help="dollars a day of one client")
+    relay.add_argument(
+        "--drain", type=_seconds, default=30.0, metavar="S", help="seconds that open sessions may go on at the end (30)"
+    )
+
+
+def _count(text: str) -> int:
+    if text.isdigit() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no count: give a whole number, 1 or more")
+
+
+def _amount(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no amount: give a number, more than 0")
 
 
 def _port(text: str) -> int:

@@ -29,6 +29,7 @@ __all__ = [
     "Transport",
     "WebSocketTransport",
     "closed_error",
+    "connect_websocket",
     "memory_pair",
     "open_websocket",
     "proxy_of",
@@ -165,6 +166,20 @@ async def open_websocket(
     proxy: bool = True,
     secrets: Sequence[str] = (),
 ) -> WebSocketTransport:
+    """Open a WebSocket as a transport; see `connect_websocket`."""
+    connection = await connect_websocket(url, headers=headers, timeout=timeout, proxy=proxy, secrets=secrets)
+    return WebSocketTransport(connection, secrets=secrets)
+
+
+async def connect_websocket(
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    timeout: float,
+    proxy: bool = True,
+    secrets: Sequence[str] = (),
+    **options: Any,
+) -> ClientConnection:
     """Open a WebSocket and tell failures apart.
 
     Parameters
@@ -179,6 +194,8 @@ async def open_websocket(
         Whether a proxy that the environment names is used (``https_proxy``, ``all_proxy``, ``no_proxy``).
     secrets
         Keys to keep out of every text.
+    options
+        For ``websockets.asyncio.client.connect``, over what stands here.
 
     Raises
     ------
@@ -205,16 +222,16 @@ async def open_websocket(
                 reason="key",
             )
     try:
-        connection = await Connect(
-            url,
-            additional_headers=dict(headers),
-            logger=RedactingLogger(logging.getLogger("rtnb.net.websocket"), secrets),
-            proxy=True if proxy else None,
-            open_timeout=timeout,
-            max_size=None,  # conversation.item.retrieved carries a whole answer's audio
-            max_queue=(256, 64),  # deltas come in bursts; below, the socket's back-pressure holds
-            compression=None,  # base64 audio does not shrink enough to pay for the CPU
-        )
+        settings: dict[str, Any] = {
+            "additional_headers": dict(headers),
+            "logger": RedactingLogger(logging.getLogger("rtnb.net.websocket"), secrets),
+            "proxy": True if proxy else None,
+            "open_timeout": timeout,
+            "max_size": None,  # conversation.item.retrieved carries a whole answer's audio
+            "max_queue": (256, 64),  # deltas come in bursts; below, the socket's back-pressure holds
+            "compression": None,  # base64 audio does not shrink enough to pay for the CPU
+        }
+        return await Connect(url, **{**settings, **options})
     except TimeoutError as exc:
         raise ConnectionFailed(
             f"{where} did not answer within {timeout:g} s; check the network, or give connect(timeout=...) more time",
@@ -257,7 +274,6 @@ async def open_websocket(
                 reason="proxy",
             ) from exc
         raise _no_path(exc, where, secrets) from exc
-    return WebSocketTransport(connection, secrets=secrets)
 
 
 def proxy_of(url: str) -> str | None:
