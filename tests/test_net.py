@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from helpers_session import TIMEOUT_S, Lab, lab
+from websockets.asyncio.client import connect
 from websockets.sync.server import ServerConnection, serve
 
 import rtnb
@@ -348,6 +349,27 @@ def test_debug_logs_tell_the_traffic_of_the_client_without_its_key(caplog: pytes
         failure(f"ws://{host}/", key=ODD_KEY)
     assert "authorization" in caplog.text.lower()
     assert ODD_KEY not in caplog.text
+
+
+@pytest.mark.parametrize("key", [KEY, ODD_KEY])
+async def test_debug_logs_of_the_local_endpoint_show_no_key_of_its_clients(
+    key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="rtnb.local.server.websockets")
+    quiet = logging.getLogger("the other side")
+    quiet.setLevel(logging.CRITICAL)
+    ways: list[dict[str, Any]] = [
+        {"additional_headers": {"Authorization": f"Bearer {key}"}},
+        {"additional_headers": {"API-Key": key}},
+        {"subprotocols": ["realtime", f"openai-insecure-api-key.{key}"]},
+        {"additional_headers": {"Cookie": f"session={key}"}},
+    ]
+    async with rtnb.LocalEndpoint().serve() as endpoint:
+        for way in ways:
+            async with connect(f"{endpoint.url}?model=gpt-realtime&api-key={key}", logger=quiet, **way) as client:
+                await client.recv()
+    assert "GET /v1/realtime" in caplog.text
+    assert key not in caplog.text
 
 
 async def test_memory_transports_carry_texts_and_close_together() -> None:

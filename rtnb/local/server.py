@@ -38,6 +38,7 @@ from rtnb.local.problems import error_event
 from rtnb.local.rest import Rest
 from rtnb.local.seams import Brain, Detector, Hearing, Voice
 from rtnb.local.session_state import SessionState
+from rtnb.local.socket_log import SocketLogger
 
 __all__ = ["LocalEndpoint"]
 
@@ -242,7 +243,7 @@ class LocalEndpoint:
                         select_subprotocol=_select_subprotocol,
                         max_size=_MAX_FRAME_BYTES,
                         close_timeout=2,
-                        logger=_SOCKET_LOG,
+                        logger=SocketLogger(_SOCKET_LOG, self._rules.key),
                     )
                 )
                 self._port = listener.getsockname()[1]
