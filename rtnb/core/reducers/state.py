@@ -208,7 +208,7 @@ class State:
         if item.role == "user" and item.transcription == "off" and any(p.type == "input_audio" for p in item.parts):
             if item.transcript:
                 item.transcription = "done"
-            elif self.transcribes:
+            elif self.transcribes and asked is None:  # sound that comes in an item of the client is not transcribed
                 item.transcription = "awaiting"
 
     def name_call(self, item: Item, given: Mapping[str, Any]) -> None:
