@@ -271,9 +271,19 @@ def test_a_long_log_shows_its_first_and_last_entries() -> None:
     assert "event.0." in shown
     assert "event.999." in shown
     assert "event.500." not in shown
-    assert "970 more" in shown
-    assert shown.count("<tr>") == 32
+    assert "960 more" in shown
+    assert shown.count("<tr>") == 42
     assert len(shown) < 20_000
+
+
+def test_a_run_of_the_same_event_is_one_row() -> None:
+    log = EventLog()
+    for n in range(50):
+        log.append({"type": "response.output_audio.delta", "delta": "A" * 6400}, "server", float(n))
+    shown = log._repr_html_()
+    assert shown.count("<tr>") == 2
+    assert "×50" in shown
+    assert "5.0 s of sound" in shown
 
 
 def test_what_an_event_says_cannot_become_part_of_the_page() -> None:

@@ -7,7 +7,7 @@ run goes on as long as nothing but other streams comes between; the row stands w
 `Folder` takes the entries one by one, at a cost that does not depend on how many there were, and tells which row each
 of them touched. The event table, and the table in a saved notebook, are drawn from its rows.
 
-Imports `rtnb.core.content`, `log`, `protocol`, `recording` and `errors`.
+Imports `rtnb.core.content`, `entry`, `errors`, `protocol` and `recording`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any, Final
 
 from rtnb.core import recording
 from rtnb.core.content import base64_bytes
+from rtnb.core.entry import Entry, event_name
 from rtnb.core.errors import redact
-from rtnb.core.log import Entry, event_name
 from rtnb.core.protocol import BYTES_PER_MS, Direction, Event
 
 __all__ = ["Fold", "Folder", "clock", "fold", "is_trouble", "summary", "type_filter"]
@@ -127,7 +127,9 @@ class Folder:
 
     def push(self, entry: Entry) -> Fold:
         """Take the next entry; gives the row that stands for it."""
-        event, direction, name = entry.event, entry.direction, event_name(entry.event)
+        event: Event = entry.event if isinstance(entry.event, dict) else {}
+        direction: Direction = "client" if entry.direction == "client" else "server"
+        name = event_name(event)
         is_stream = name.endswith(".delta") or name == _FRAMES
         if is_stream:
             self._run = None

@@ -12,55 +12,18 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import translate
-from html import escape
 from itertools import islice
 from operator import attrgetter
 from os import PathLike
-from typing import IO, Any, Final, NamedTuple, overload
+from typing import IO, Any, overload
 
 from rtnb.core import recording
-from rtnb.core.errors import redact
+from rtnb.core.entry import Entry, event_name
+from rtnb.core.folding import clock, fold
 from rtnb.core.protocol import Direction, Event
-from rtnb.core.tables import frame
+from rtnb.core.tables import frame, html_table
 
 __all__ = ["Entry", "EventLog", "event_name", "matcher"]
-
-_HTML_ROWS: Final = 30
-"""How many entries a log shows in a notebook: the first and the last ones."""
-
-_DETAIL_CHARS: Final = 160
-
-
-class Entry(NamedTuple):
-    """One event as it was sent or came.
-
-    Attributes
-    ----------
-    index : int
-        Its place in the log of the session; a filtered log keeps it.
-    time : float
-        Seconds since the session began.
-    direction : {"client", "server"}
-        Who sent it.
-    event : dict
-        The event as it stands on the wire.
-    """
-
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody wants of an entry
-    time: float
-    direction: Direction
-    event: Event
-
-    @property
-    def name(self) -> str:
-        """The event's ``type``; empty when it has none."""
-        return event_name(self.event)
-
-
-def event_name(event: object) -> str:
-    """The ``type`` of an event; empty when it has none, or is none."""
-    name = event.get("type") if isinstance(event, dict) else None
-    return name if isinstance(name, str) else ""
 
 
 def matcher(*patterns: str) -> Callable[[str], bool]:
@@ -280,27 +243,17 @@ class EventLog(Sequence[Entry]):
         return f"<EventLog: {len(self._entries)} events, {self.seconds:.2f} s>"
 
     def _repr_html_(self) -> str:
-        entries = self._entries
-        head = entries if len(entries) <= _HTML_ROWS else entries[: _HTML_ROWS // 2]
-        tail = [] if len(entries) <= _HTML_ROWS else entries[-_HTML_ROWS // 2 :]
-        lines = [_html_row(entry) for entry in head]
-        if tail:
-            hidden = len(entries) - len(head) - len(tail)
-            lines.append(f'<tr><td colspan="5" style="text-align:center">… {hidden} more …</td></tr>')
-            lines.extend(map(_html_row, tail))
-        return (
-            f"<table><caption>{escape(repr(self)[1:-1])}</caption>"
-            "<thead><tr><th>#</th><th>s</th><th>from</th><th>event</th><th>content</th></tr></thead>"
-            f"<tbody>{''.join(lines)}</tbody></table>"
-        )
-
-
-def _html_row(entry: Entry) -> str:
-    cells = (
-        str(entry.index),
-        f"{entry.time:.3f}",
-        str(entry.direction),
-        event_name(entry.event),
-        redact(recording.brief(entry.event, _DETAIL_CHARS)),
-    )
-    return "<tr>" + "".join(f'<td style="text-align:left">{escape(cell)}</td>' for cell in cells) + "</tr>"
+        zero = self._entries[0].time if self._entries else 0.0
+        rows = [
+            (
+                clock(row.time - zero),
+                "▲ sent" if row.direction == "client" else "▼ received",
+                row.name,
+                f"×{row.count:,}" if row.count > 1 else "",
+                "; ".join(
+                    each for each in (f"{row.ms / 1000:.1f} s of sound" if row.n_bytes else "", row.words) if each
+                ),
+            )
+            for row in fold(self._entries)
+        ]
+        return html_table(("time", "", "event", "", "content"), rows, caption=repr(self)[1:-1])
