@@ -63,11 +63,15 @@ def _cut(state: State, response: Response, event: Event, changes: list[Change]) 
     for item in list(response.output):
         if item.type == "message" and (item.text or item.audio_bytes):
             was_said = True
+            if not (item.placed or response.out_of_band):
+                state.order.append(item)
+                changes.append(Change("item_added", item, response, "", event))
             if not item.done:
                 item.status, item.done = "incomplete", True
                 changes.append(Change("item_done", item, response, "", event))
-        elif item.placed:
-            state.order.remove(item)
+        elif not response.out_of_band:
+            if item.placed:
+                state.order.remove(item)
             item.deleted = True
             changes.append(Change("item_deleted", item, response, "", event))
     response.status = "incomplete" if was_said else "failed"
