@@ -216,6 +216,15 @@ class Player:
         return not self._due and not self._course and not self._hanging
 
     @property
+    def is_done(self) -> bool:
+        """Whether nothing more comes: all main cues came, and all that hangs on them was said."""
+        return (
+            not self._due
+            and not self._course
+            and all(cue.arrived is not None or not cue.is_main for cue in self._script.cues)
+        )
+
+    @property
     def waits_for(self) -> str:
         """What the client is expected to do next, in words; empty when nothing."""
         if self._due or self._film:

@@ -31,7 +31,7 @@ from typing import Any, Final
 from rtnb.core.log import Entry, event_name
 from rtnb.core.protocol import Event
 
-__all__ = ["APPEND", "Cue", "Line", "Script"]
+__all__ = ["APPEND", "Cue", "Line", "Script", "goes_on"]
 
 APPEND: Final = "input_audio_buffer.append"
 
@@ -102,6 +102,17 @@ class Line:
         self.time = time
         self.event = event
         self.cue = cue
+
+
+def goes_on(before: Iterable[Entry], after: Iterable[Entry]) -> bool:
+    """Whether a connection was lost, and the next one went on with its conversation: items are put into it again."""
+    known = {_id(entry.event.get("item")) for entry in before if entry.direction == "server"} - {None}
+    return any(
+        entry.direction == "client"
+        and entry.name == "conversation.item.create"
+        and _id(entry.event.get("item")) in known
+        for entry in after
+    )
 
 
 class Script:

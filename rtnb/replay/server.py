@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import math
 import secrets
@@ -22,17 +21,16 @@ from types import EllipsisType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import orjson
 from websockets.asyncio.server import ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from rtnb.core.errors import RtnbError, WaitTimeout
 from rtnb.core.protocol import Event
 from rtnb.core.recorded import Recording, connections
+from rtnb.replay.client import Client
 from rtnb.replay.player import Player
-from rtnb.replay.script import Script
+from rtnb.replay.script import Script, goes_on
 
 __all__ = ["ReplayEndpoint", "replay"]
 
@@ -56,7 +54,7 @@ class ReplayEndpoint:
     """Replays a recording to each client that connects; started when its `url` is first asked for.
 
     A recording of several connections gives the first client the first of them, the next client the next one, and
-    begins again after the last.
+    begins again after the last. Where a connection was lost, and the next one went on, it is lost again.
 
     Parameters
     ----------
@@ -200,7 +198,7 @@ class _Server:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
-        self._client: _Client | None = None  # the last that connected
+        self._client: Client | None = None  # the last that connected
         self._came = threading.Event()  # a client connected
 
     @property
@@ -296,17 +294,19 @@ class _Server:
 
     async def _serve_client(self, socket: ServerConnection) -> None:
         spans = connections(self._log)
-        entries = self._log[:0]
-        if spans:
-            span = spans[self._count % len(spans)]
-            entries = self._log[span.start : span.stop]
+        number = self._count % max(len(spans), 1)
         self._count += 1
+        entries, following = (
+            self._log[span.start : span.stop] for span in (*spans[number : number + 2], range(0), range(0))[:2]
+        )
         loop = asyncio.get_running_loop()
         shift = None if entries.origin is None else time.time() - entries.origin - (entries[0].time if entries else 0)
         player = Player(
             Script(entries), loop.time(), speed=self._speed, name=self._name, film=self._film, origin_shift=shift
         )
-        self._client = client = _Client(socket, player, stepped=self._stepped)
+        gap = following[0].time - entries[-1].time if following and goes_on(entries, following) else None
+        lost_after = None if gap is None else max(gap, 0.0) / self._speed
+        self._client = client = Client(socket, player, stepped=self._stepped, lost_after=lost_after)
         self._came.set()
         try:
             await client.run()
@@ -335,80 +335,6 @@ class _Server:
             return asyncio.run_coroutine_threadsafe(client.step(), loop).result(timeout)
         except TimeoutError as exc:
             raise WaitTimeout(f"the client did not take the event within {timeout:g} s") from exc
-
-
-class _Client:
-    """One connection."""
-
-    def __init__(self, socket: ServerConnection, player: Player, *, stepped: bool) -> None:
-        self.player = player
-        self._socket = socket
-        self._stepped = stepped
-        self._is_open = False  # the client has its configuration
-        self._news = asyncio.Event()
-        self._sending = asyncio.Lock()
-
-    async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        sender = loop.create_task(self._send_due())
-        try:
-            async for text in self._socket:
-                for event in self.player.receive(_parsed(text), loop.time()):
-                    await self._send(event)
-                self._news.set()
-        except ConnectionClosed:
-            pass
-        finally:
-            sender.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sender
-
-    async def _send_due(self) -> None:
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(ConnectionClosed):
-            while True:
-                due = self.player.due
-                if due is None or (self._stepped and self._is_open):
-                    await self._news.wait()
-                elif (wait := due - loop.time()) > 0:
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._news.wait(), wait)
-                else:
-                    await self._send(self.player.pop())
-                    continue
-                self._news.clear()
-
-    async def step(self) -> Event | None:
-        if self.player.due is None:
-            return None
-        event = self.player.pop()
-        with contextlib.suppress(ConnectionClosed):
-            await self._send(event)
-        return event
-
-    def set_stepped(self, stepped: bool) -> None:
-        self._stepped = stepped
-        self._news.set()
-
-    async def _send(self, event: Event) -> None:
-        if event.get("type") == "session.updated":
-            self._is_open = True
-        async with self._sending:
-            await self._socket.send(_text(event), text=True)
-
-
-def _parsed(text: str | bytes) -> object:
-    try:
-        return orjson.loads(text)
-    except ValueError:
-        return None
-
-
-def _text(event: Event) -> bytes:
-    try:
-        return orjson.dumps(event)
-    except TypeError:  # a huge number, half of a surrogate pair: what JSON can hold and orjson does not
-        return json.dumps(event).encode()
 
 
 def _keys_of(offers: list[str]) -> list[str]:
