@@ -5,26 +5,33 @@ Imports `rtnb.core` and its neighbours in `rtnb.session`.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from rtnb.core.accounts import LatencyReport, TurnTable, turn_table
 from rtnb.core.charges import UsageReport, bill
 from rtnb.core.configuration import Configuration, configuration, configuration_of
 from rtnb.core.conversation import Conversation
+from rtnb.core.errors import ConnectionClosed, RtnbError
 from rtnb.core.estimate import Estimate, estimate
 from rtnb.core.latency import Latency, LatencyMeter, turns
 from rtnb.core.log import Entry, EventLog
+from rtnb.core.protocol import Event
 from rtnb.core.usage import Cost
 from rtnb.net.endpoints import Endpoint
 from rtnb.session.content import content_parts
+from rtnb.session.greeting import confirmed
+from rtnb.session.link import Link
 from rtnb.session.reply import Reply
 from rtnb.session.runner import Runner
 from rtnb.session.sound import Sound
 from rtnb.session.spending import Spending
 
 __all__ = ["Accounting", "events_of", "latency_of"]
+
+_SWITCH_S: Final = 10.0
 
 
 class Accounting:
@@ -33,6 +40,7 @@ class Accounting:
     config: dict[str, Any]
     conversation: Conversation
     endpoint: Endpoint
+    link: Link | None
     log: EventLog
     runner: Runner
     sound: Sound
@@ -43,6 +51,11 @@ class Accounting:
         self._meter = LatencyMeter()
         self._metered = 0  # entries of the log that the meter has seen
         self._meter_lock = threading.Lock()
+        self._switching: set[asyncio.Task[None]] = set()  # held until they end: a loop does not
+
+    def hint(self, text: str) -> None:
+        """Tell the user something worth knowing."""
+        raise NotImplementedError
 
     def _definitions(self, raw: Any = None) -> list[Any]:
         raise NotImplementedError
@@ -56,6 +69,25 @@ class Accounting:
         """Act on another budget, or other prices; from any thread."""
         if self.runner.is_running:
             self.runner.post(self.spending.look)
+
+    def send_for_budget(self, event: Event) -> None:
+        """Send what the budget wants sent; an update takes its turn among others, which wait for their answers."""
+        link = self.link
+        if link is not None and event["type"] == "session.update":
+            task = asyncio.get_running_loop().create_task(self._switch(link, event))
+            self._switching.add(task)
+            task.add_done_callback(self._switching.discard)
+        elif link is not None:
+            link.put(event)
+
+    async def _switch(self, link: Link, event: Event) -> None:
+        try:
+            async with link.updates:
+                await confirmed(link, event, timeout=_SWITCH_S)
+        except ConnectionClosed:
+            pass  # the next connection looks at the budget anew
+        except RtnbError as exc:
+            self.hint(f"the server would not let the budget switch answers to speech off or on: {exc}")
 
     def turns(self) -> TurnTable:
         """What was answered so far, how long it took and what it cost."""
