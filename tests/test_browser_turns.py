@@ -322,6 +322,23 @@ def test_talk_pressed_over_an_answer_cuts_it_where_it_was_heard(
     assert "Paris" in current.value("answers()[1].transcript")
 
 
+def test_speech_over_an_answer_cuts_it_where_it_was_heard(notebook: Notebook, record_property: Any) -> None:
+    make(notebook, "turn_detection='server_vad'", "context_rate=24000")
+    notebook.run("audio.muted = True; audio.microphone.start()")
+    notebook.wait_for("appended() > 5")
+    notebook.run("reply = session.ask('Tell me a long story')")  # longer than the microphone is ever silent
+    notebook.wait_for("answers() and heard(answers()[0]) > 24_000", timeout=30)
+    notebook.run("audio.muted = False")
+    notebook.wait_for("session.events.find('conversation.item.truncated') and said()", timeout=60)
+    notebook.run("audio.muted = True")
+    check_cut(notebook, "answers()[0]", record_property)
+    names = "[e.name for e in session.events if e.name in {'input_audio_buffer.speech_started', %s}]"
+    order = notebook.value(names % "'conversation.item.truncate', 'response.cancel'")
+    assert order[:2] == ["input_audio_buffer.speech_started", "conversation.item.truncate"]
+    assert "response.cancel" not in order, "the server cancels what speech interrupts"
+    notebook.wait_for("len(answers()) > 1 and heard(answers()[1]) > 0", timeout=45)  # and answers what was said
+
+
 BUSY = """
 def busy(work):
     '''Be busy until the turn is over: 8 s, more only where the machine is slow.'''
