@@ -69,3 +69,44 @@ def test_an_interruption(url: str, server: OddServer) -> None:
         server.wait_for(lambda event: event["type"] == "response.cancel")
         assert reply.status == "cancelled"
         assert session.ask("hello", timeout=TIMEOUT_S).text == "Hello from the odd server."
+
+
+def test_a_refused_update_is_told_though_the_error_does_not_name_it() -> None:
+    with OddServer("bare-errors").run() as url, rtnb.Session(url, output="text", transcription=None) as session:
+        with pytest.raises(rtnb.ServerError, match="refused"):
+            session.update(instructions="refuse me")
+        assert session.ask("hello", timeout=TIMEOUT_S).text == "Hello from the odd server."
+
+
+def test_what_a_server_lacks_is_known_and_said_in_words() -> None:
+    odd = OddServer("no-metadata", "no-usage", "no-event-ids", "nulls", "no-session-updated", "no-items")
+    with odd.run() as url, rtnb.Session(url, transcription=None) as session:
+        before = session.capabilities
+        assert before["speech"].has is None
+        assert "not known" in repr(rtnb.Session(url).capabilities)
+        session.ask("hello", timeout=TIMEOUT_S).wait(TIMEOUT_S)
+        reply = session.ask("long", timeout=TIMEOUT_S)
+        session.wait("response.output_audio.delta", timeout=TIMEOUT_S)
+        session.send({"type": "conversation.item.truncate", "item_id": "x", "content_index": 0, "audio_end_ms": 0})
+        session.interrupt()
+        reply.wait(TIMEOUT_S)
+        found = session.capabilities
+    has = {each.name: each.has for each in found}
+    assert (has["speech"], has["interruption"]) == (True, True)
+    for lacking in ("metadata", "usage", "truncation", "settings", "nulls"):
+        assert has[lacking] is False, lacking
+    assert found["truncation"].source == "refused"
+    assert "truncation is not supported" in found["truncation"].words
+    assert any("cost is not known" in sentence for sentence in found.lacks)
+    assert "not known" in found._repr_html_()
+    assert found.to_dict()[0]["what"] == "text"
+    with pytest.raises(KeyError, match="tools"):
+        found["nonsense"]
+
+
+def test_of_the_service_and_of_the_local_endpoint_it_is_known_beforehand() -> None:
+    with rtnb.Session("local") as session:
+        assert session.capabilities["truncation"].has is True
+        assert session.capabilities["pictures"].has is None
+        assert session.capabilities.dialect == "ga"
+    assert rtnb.Session("openai", key="sk-" + "x" * 20).capabilities["tools"].source == "known"

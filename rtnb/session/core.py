@@ -40,6 +40,7 @@ from rtnb.core.protocol import (
     user_message,
 )
 from rtnb.core.tools import Tool, ToolSet
+from rtnb.net.dialect import Spoken
 from rtnb.net.endpoints import resolve
 from rtnb.net.transport import Transport
 from rtnb.session.accounts import Accounting
@@ -104,6 +105,7 @@ class Core(Accounting, Calls, Sounding):
         self.runner = Runner(f"rtnb session {name or ''}".strip())
         self.listeners = Listeners(f"rtnb listeners {name or ''}".strip())
         self.link: Link | None = None
+        self.spoken: Spoken | None = None  # how it is spoken with a server that is not the service itself
         self._transport = transport  # instead of a socket, once
         stays = transport is None and self.endpoint.kind != "replay"
         self.staying = Staying(self, tries_for(reconnect) if stays else 0.0)
@@ -120,7 +122,7 @@ class Core(Accounting, Calls, Sounding):
             prices=prices,
             budget=budget,
             model=lambda: self.model,
-            send=self._put,
+            send=self.send_for_budget,
             is_ready=lambda: self.is_ready,
             hint=self.hint,
         )
@@ -216,7 +218,7 @@ class Core(Accounting, Calls, Sounding):
         endpoint = self.endpoint
         if transport is None:
             endpoint = await asyncio.to_thread(self.endpoint.started)
-        return await open_link(
+        link = await open_link(
             endpoint,
             config={**self.config, "tools": self._definitions()},
             timeout=timeout,
@@ -230,6 +232,8 @@ class Core(Accounting, Calls, Sounding):
             stranded=self.staying.strand,
             transport=transport,
         )
+        self.spoken = link.spoken
+        return link
 
     def close(self) -> None:
         """Close from any thread but the session's own; see `do_close`."""
@@ -498,10 +502,10 @@ class Core(Accounting, Calls, Sounding):
         """Keep what updates by hand changed, but for those that the server refused."""
         errors = [entry.event.get("error") for entry in self.log.filter("error", direction="server")]
         refused = {error.get("event_id") for error in errors if isinstance(error, Mapping)}
-        for event_id, session in self._raw_updates:
+        while self._raw_updates:
+            event_id, session = self._raw_updates.pop(0)
             if event_id not in refused and isinstance(session, Mapping):
                 self.config = merged(self.config, session)
-        self._raw_updates.clear()
 
     async def _update(self, session: Mapping[str, Any]) -> None:
         if self._opening is not None:

@@ -15,19 +15,23 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
+from rtnb.core.capabilities import Capabilities, capabilities_of
 from rtnb.core.changes import Changes
 from rtnb.core.conversation import Item
-from rtnb.core.errors import ProtocolError, RtnbError
+from rtnb.core.errors import ProtocolError
 from rtnb.core.item_table import ItemTable
 from rtnb.core.log import Entry
 from rtnb.core.protocol import Event
 from rtnb.core.services import is_provided, service
 from rtnb.core.tools import Tool
+from rtnb.net.dialect import Spoken
+from rtnb.net.endpoints import resolve
 from rtnb.session.aio import Aio
 from rtnb.session.core import Core, SessionState
 from rtnb.session.face_account import AccountFace
 from rtnb.session.face_panel import PanelFace
 from rtnb.session.face_sound import SoundFace
+from rtnb.session.face_staying import StayingFace
 from rtnb.session.face_timeline import TimelineFace
 from rtnb.session.listeners import Listener
 from rtnb.session.reply import Reply
@@ -46,16 +50,16 @@ Fn = TypeVar("Fn", bound=Callable[..., Any])
 _ANSWER_S: Final = 120.0
 
 
-class Session(AccountFace, PanelFace, SoundFace, TimelineFace):
+class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
     """A conversation with a realtime voice model.
 
     Parameters
     ----------
     endpoint
         None: OpenAI when there is a key (``OPENAI_API_KEY`` in the environment or in ``.env``), else the embedded local
-        endpoint, which needs nothing. Or ``"local"``, ``"openai"``, a ``ws://`` or ``wss://`` address, a
-        `rtnb.LocalEndpoint`, a recording or its folder (replayed at its own speed). ``RTNB_ENDPOINT`` stands in for
-        None.
+        endpoint, which needs nothing. Or ``"local"``, ``"openai"``, ``"azure"``, an address, what `rtnb.endpoint`
+        gives, a `rtnb.LocalEndpoint`, a recording or its folder (replayed at its own speed). ``RTNB_ENDPOINT`` stands
+        in for None.
     model
         Name of the model; ``gpt-realtime-2.1-mini`` when not given.
     instructions
@@ -84,6 +88,8 @@ class Session(AccountFace, PanelFace, SoundFace, TimelineFace):
         Shown in the ``repr`` and in thread names.
     key
         A key for this endpoint, instead of the environment's.
+    dialect
+        ``"beta"`` for a server that speaks the protocol of 2024; when not given, its first event tells.
     reconnect
         Whether a connection that is lost is opened again, with the whole conversation; a number: for so many seconds
         at most (60 when True). See `rtnb.session.reconnect`.
@@ -118,9 +124,12 @@ class Session(AccountFace, PanelFace, SoundFace, TimelineFace):
         config: Mapping[str, Any] | None = None,
         name: str | None = None,
         key: str | None = None,
+        dialect: Literal["ga", "beta"] | None = None,
         reconnect: bool | float = True,
         transport: Any = None,
     ) -> None:
+        if dialect is not None:
+            endpoint = resolve(endpoint, model=model, key=key, dialect=dialect)
         options: dict[str, Any] = {"output": output, "turn_detection": turn_detection, "transcription": transcription}
         if instructions is not None:
             options["instructions"] = instructions
@@ -445,11 +454,6 @@ class Session(AccountFace, PanelFace, SoundFace, TimelineFace):
         return self._core.state
 
     @property
-    def failure(self) -> RtnbError | None:
-        """Why there is no connection, while there is none that was not closed here; its text says it in words."""
-        return self._core.failure
-
-    @property
     def activity(self) -> State:
         """What is being done: ``IDLE``, ``RESPONDING``, ``TOOLS`` or ``FOLLOW_UP``."""
         return self._core.sequencer.state
@@ -468,6 +472,21 @@ class Session(AccountFace, PanelFace, SoundFace, TimelineFace):
     def endpoint(self) -> str:
         """Where it connects to, in words."""
         return self._core.endpoint.describe()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the server can do and what it lacks, as far as it was seen, refused or is known; a table of words."""
+        core = self._core
+        spoken = core.spoken or Spoken(core.endpoint.dialect or ("ga" if core.endpoint.kind != "url" else None))
+        return capabilities_of(
+            core.log,
+            kind=core.endpoint.kind,
+            dialect=spoken.dialect,
+            repaired=spoken.repaired,
+            dropped=[(each.param, each.reason) for each in spoken.dropped],
+            greets=spoken.greets,
+            confirms=spoken.confirms,
+        )
 
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write what has happened so far as a recording: a folder, for `rtnb.load` and to be replayed.
