@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from rtnb.notebook.audio_io import AudioIO as AudioIO
     from rtnb.notebook.extension import load_ipython_extension as load_ipython_extension
     from rtnb.session.reply import Reply as Reply
+    from rtnb.session.restoring import restore as restore
     from rtnb.session.session import Session as Session
     from rtnb.session.silent_speaker import SilentSpeaker as SilentSpeaker
 
@@ -70,6 +71,7 @@ _HOMES = {
     "lint": "rtnb.core.lint",
     "load": "rtnb.core.recorded",
     "load_ipython_extension": "rtnb.notebook.extension",
+    "restore": "rtnb.session.restoring",
     "tool": "rtnb.core.tools",
 }
 
@@ -79,6 +81,7 @@ __all__ = sorted(_HOMES)
 _provide("endpoint.local", "rtnb.local.embedded:address")
 _provide("endpoint.replay", "rtnb.replay.server:replay")
 _provide("reply.show", "rtnb.notebook.live:show_reply")
+_provide("reply.html", "rtnb.notebook.static:reply_html")
 _provide("session.say", "rtnb.notebook.live:say")
 _provide("session.panel", "rtnb.notebook.panel:panel_of")
 _provide("session.timeline", "rtnb.notebook.timeline:show_timeline")

@@ -46,7 +46,11 @@ _MCP_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def create_events(
-    items: Iterable[Item], *, bytes_per_ms: int | None = None, heard_ms: Mapping[str, float] | None = None
+    items: Iterable[Item],
+    *,
+    bytes_per_ms: int | None = None,
+    heard_ms: Mapping[str, float] | None = None,
+    most_audio: int = MOST_AUDIO,
 ) -> list[Event]:
     """One ``conversation.item.create`` for each item that a client can create, in their order.
 
@@ -58,9 +62,11 @@ def create_events(
         Of the input audio of the new connection: speech in another format goes as its transcript. None: any fits.
     heard_ms
         How much was heard of answers that were interrupted, where the server was not told any more.
+    most_audio
+        Characters of base64 that speech may take in all, where there are transcripts that can stand for it.
     """
     events: list[Event] = []
-    room = MOST_AUDIO
+    room = most_audio
     for item in reversed(list(items)):
         made = item_of(item, room=room, bytes_per_ms=bytes_per_ms, heard_ms=(heard_ms or {}).get(item.id))
         if made is None:
