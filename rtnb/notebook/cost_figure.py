@@ -17,12 +17,12 @@ from rtnb.notebook.figures import TEXT_COLOUR, Picture, new_figure, quieten
 __all__ = ["cost_chart"]
 
 _PARTS: Final = (
-    ("read again, cached", ("text_cached", "audio_cached", "image_cached"), "#8fb8de"),
-    ("read: text, pictures", ("text_in", "image_in"), "#3d7ab5"),
-    ("read: speech", ("audio_in",), "#17456f"),
-    ("written: text", ("text_out",), "#e5a04b"),
-    ("written: speech", ("audio_out", "unreported"), "#b5651d"),
-    ("transcription", None, "#7a9a57"),
+    ("read again, cached", ("text_cached", "audio_cached", "image_cached"), "#9cc3e6"),
+    ("read: text, pictures", ("text_in", "image_in"), "#6aa0d4"),
+    ("read: speech", ("audio_in",), "#3b79b8"),
+    ("written: text", ("text_out",), "#e9b872"),
+    ("written: speech", ("audio_out", "unreported"), "#d07f2b"),
+    ("transcription", None, "#86ad5f"),
 )
 """What the bars are made of, from below: words, kinds of line, colour."""
 
@@ -58,15 +58,20 @@ def cost_chart(usage: UsageReport) -> Picture:
     axes.set_xlabel("response", **words)
     axes.set_ylabel("US dollars", **words)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _position: f"${value:.3g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(_money))
     axes.set_xlim(0.4, max(len(charges), 1) + 0.6)
     if not base.any():
         axes.set_ylim(0, 1)
         axes.set_yticks([])
     axes.set_title(_title(usage, len(charges)), loc="left", parse_math=False, **words)
     if base.any():
-        axes.legend(fontsize=8, frameon=False, labelcolor=TEXT_COLOUR, loc="upper left")
+        figure.legend(fontsize=8, frameon=False, labelcolor=TEXT_COLOUR, loc="outside lower left", ncols=len(_PARTS))
     return figure
+
+
+def _money(usd: float, _position: int) -> str:
+    """Dollars on an axis, never in powers of ten."""
+    return "$0" if usd == 0 else f"${np.format_float_positional(usd, precision=2, fractional=False, trim='-')}"
 
 
 def _heights(usage: UsageReport) -> list[np.ndarray[tuple[int], np.dtype[np.float64]]]:

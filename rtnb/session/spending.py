@@ -18,11 +18,12 @@ Imports `rtnb.core`.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from rtnb.core.budget import Budget
-from rtnb.core.charges import Charge, ChargeMeter, UsageReport, bill
+from rtnb.core.charges import Charge, ChargeMeter, UsageReport
 from rtnb.core.errors import BudgetSpent
 from rtnb.core.log import Entry
 from rtnb.core.prices import Price, PriceTable
@@ -71,6 +72,9 @@ class Spending:
         self._is_ready = is_ready
         self._hint = hint
         self._meter = ChargeMeter(model())
+        self._lock = threading.Lock()
+        self._counted = 0  # charges that are in the total
+        self._total = Cost(hypothetical=self.is_free)
         self._is_shut = False  # create_response was switched off here
         self._detection: Mapping[str, Any] | None = None  # the turn detection in force
         self._has_told = False  # that the budget is spent
@@ -98,7 +102,11 @@ class Spending:
 
     def cost(self) -> Cost:
         """Cost of all charges so far."""
-        return bill(self._meter.charges[:], prices=self.prices, is_free=self.is_free)
+        with self._lock:
+            new = self._meter.charges[self._counted :]
+            self._counted += len(new)
+            self._total = sum((each.cost(self.prices, is_free=self.is_free) for each in new), self._total)
+            return self._total
 
     def refusal(self) -> BudgetSpent | None:
         """Why no response may begin; None when one may."""
@@ -118,8 +126,11 @@ class Spending:
 
     def set_prices(self, prices: Mapping[str, Price | Mapping[str, Any]] | None) -> None:
         """Count with other prices from now on, also what was used before."""
-        self.prices = PriceTable.of(prices)
-        self._has_own_prices = prices is not None
+        table = PriceTable.of(prices)
+        with self._lock:
+            self.prices = table
+            self._has_own_prices = prices is not None
+            self._counted, self._total = 0, Cost(hypothetical=self.is_free)
 
     # ---- on the session's loop
 
