@@ -23,6 +23,7 @@ SERVICES: Final = {
     "audio.plot": "(audio, *, ax, title) -> Figure: a waveform",
     "audio.show": "(audio) -> mime bundle: how an Audio is shown in a cell",
     "reply.show": "(reply) -> None: streams a reply into the current cell",
+    "reply.html": "(reply) -> str: a reply as HTML without scripts, with its sound",
     "endpoint.local": "() -> str: the address of the embedded endpoint, started when it is not",
     "endpoint.replay": "(recording, **options) -> ReplayEndpoint: replays a recording to any client",
     "session.say": "(text) -> None: one line for the user of this session",

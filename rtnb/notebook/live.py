@@ -1,6 +1,6 @@
 """What a cell shows while something happens: replies that grow, and one-line notices.
 
-Imports `rtnb.session.reply`; IPython when it is there.
+Imports `rtnb.session.reply` and `rtnb.notebook.static`; IPython when it is there.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import threading
 import time
 from typing import Any, Final
 
+from rtnb.notebook.static import reply_html
 from rtnb.session.reply import Reply
 
 __all__ = ["in_kernel", "say", "show_reply"]
@@ -56,7 +57,7 @@ def _follow(reply: Reply, handle: Any) -> None:
 
 def _bundle(reply: Reply) -> dict[str, str]:
     shown = [_rich(call.shown) for call in reply.tool_calls_so_far if call.shown is not None]
-    return {"text/plain": reply.as_plain(), "text/html": reply.as_html() + "".join(shown)}
+    return {"text/plain": reply.as_plain(), "text/html": reply_html(reply) + "".join(shown)}
 
 
 def _rich(value: Any) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import html
 import json
 import logging
 import threading
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from rtnb.core.errors import ResponseFailed, RtnbError, WaitTimeout
 from rtnb.core.services import is_provided, service
+from rtnb.session.reply_html import html_of, plain_of
 from rtnb.session.runner import join, wait_for
 
 if TYPE_CHECKING:
@@ -331,31 +331,16 @@ class Reply:
             raise NotImplementedError
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/plain": self.as_plain(), "text/html": self.as_html()}
+        html = service("reply.html")(self) if is_provided("reply.html") else self.as_html()
+        return {"text/plain": self.as_plain(), "text/html": html}
 
     def as_plain(self) -> str:
         """What a terminal shows: the text so far, calls and outcome."""
-        lines = [f"[{call.name}({_short(call.arguments)}) -> {_outcome(call)}]" for call in self.tool_calls_so_far]
-        if self.text_so_far:
-            lines.append(self.text_so_far)
-        if self._status not in ("completed", "in_progress") or not lines:
-            lines.append(f"({self._state_words()})")
-        return "\n".join(lines)
+        return plain_of(self, self._state_words())
 
     def as_html(self) -> str:
         """What a notebook shows: the same, without scripts."""
-        rows = [
-            f"<div style='opacity:.75;font-family:monospace'>&#9881; {html.escape(call.name)}"
-            f"({html.escape(_short(call.arguments))}) &rarr; {html.escape(_outcome(call))}</div>"
-            for call in self.tool_calls_so_far
-        ]
-        text = html.escape(self.text_so_far).replace("\n", "<br>")
-        cursor = "" if self.is_done else "<span aria-hidden='true'>&#9646;</span>"
-        rows.append(f"<div>{text}{cursor}</div>")
-        if self._status not in ("completed", "in_progress"):
-            rows.append(f"<div style='opacity:.75'><em>{html.escape(self._state_words())}</em></div>")
-        rows += [f"<div style='opacity:.75'><em>{html.escape(note)}</em></div>" for note in self.notes]
-        return f"<div class='rtnb-reply' style='max-width:60em'>{''.join(rows)}</div>"
+        return html_of(self, self._state_words())
 
     def watch(self, fn: Callable[[Reply], None]) -> None:
         """Call `fn` (on the session's thread, so briefly) at each change, and once at once."""
@@ -452,19 +437,3 @@ class Reply:
             "turn_detected": "the user began to speak",
             "client_cancelled": "cancelled by this program",
         }.get(str(reason), reason)
-
-
-def _short(arguments: Any) -> str:
-    if isinstance(arguments, dict):
-        text = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-    else:
-        text = str(arguments)
-    return text if len(text) <= 120 else text[:117] + "..."
-
-
-def _outcome(call: ToolCall) -> str:
-    if call.error is not None:
-        return f"error: {call.error}"
-    if call.output is None:
-        return "running"
-    return call.output if len(call.output) <= 200 else call.output[:197] + "..."
