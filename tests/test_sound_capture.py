@@ -147,3 +147,20 @@ def test_a_microphone_that_refuses_is_told_and_leaves_push_to_talk_as_it_was(des
     desk.microphone.start = start  # type: ignore[method-assign]
     desk.microphone.press()
     assert desk.host.calls == ["begin"]
+
+
+def test_late_reports_of_a_recording_by_hand_are_no_turn_and_no_hint(desk: Desk) -> None:
+    desk.open()
+    start, stop = desk.microphone.start, desk.microphone.stop
+    desk.microphone.start = desk.microphone.stop = lambda *_: None  # type: ignore[assignment]
+    desk.capture.begin()
+    desk.capture.finish()
+    desk.microphone.press()  # it tells only now that it began, and ended
+    desk.microphone.say(bytes(80 * MS))
+    desk.microphone.release()
+    assert desk.host.calls == []
+    desk.microphone.start, desk.microphone.stop = start, stop  # type: ignore[method-assign]
+    desk.microphone.press()
+    desk.microphone.say(bytes(200 * MS))
+    desk.microphone.release()
+    assert desk.host.calls == ["begin", "end"]

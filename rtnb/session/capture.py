@@ -13,7 +13,9 @@ Imports `rtnb.session.sound` and `rtnb.session.link`.
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -27,6 +29,7 @@ __all__ = ["Capture", "CaptureHost"]
 
 _EARLY_FRAMES: Final = 250
 _LAST_FRAME_S: Final = 1.0  # how long the last frame of a recording may take
+_LATE_REPORT_S: Final = 5.0  # so late may a microphone tell of a recording that is over already
 _NO_FRAME_S: Final = 0.1  # after so long without one there is none, where the microphone does not tell its end
 
 
@@ -102,6 +105,7 @@ class Capture:
         self._ended = threading.Event()  # the microphone told the end of a recording
         self._framed = threading.Event()  # a frame came
         self._by_hand = False  # within `session.recording()`, which sends the turn itself
+        self._was_by_hand = -math.inf  # when one ended of which the microphone had not told yet
         self._early: deque[bytes] = deque()  # frames from before the connection was open
         self._taken = 0  # bytes of this recording
         self._dropped = 0  # frames lost here, or because the socket did not keep up
@@ -165,8 +169,10 @@ class Capture:
             self._taken = 0
             if on:
                 self._early.clear()
-        if not self._by_hand:
+        if not self._by_hand and time.monotonic() - self._was_by_hand > _LATE_REPORT_S:
             self._host.post(self._switched, on, taken)
+        elif not on:
+            self._was_by_hand = -math.inf
         if on:
             self._ended.clear()
         else:
@@ -201,6 +207,7 @@ class Capture:
             The microphone refuses; its words.
         """
         self._by_hand = True
+        self._was_by_hand = -math.inf
         if self.microphone is not None:
             self._ended.clear()
             try:
@@ -217,8 +224,10 @@ class Capture:
             tells = self.is_recording
             self.microphone.stop()
             if tells:
-                self._ended.wait(_LAST_FRAME_S)
+                if not self._ended.wait(_LAST_FRAME_S):
+                    self._was_by_hand = time.monotonic()
                 return
+            self._was_by_hand = time.monotonic()  # it may yet tell that it began, and that it ended
             for _ in range(round(_LAST_FRAME_S / _NO_FRAME_S)):
                 self._framed.clear()
                 if not self._framed.wait(_NO_FRAME_S):
