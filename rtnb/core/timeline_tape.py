@@ -64,6 +64,7 @@ class Tape:
         self.n_bytes = 0
         self.is_complete = True
         """Whether all its sound is known; of a log that was saved without sound only its length is."""
+        self._peak = 0
         self._waiting: list[str] = []
         self._waiting_bytes = 0
         self._rest = b""  # less than a bin
@@ -75,6 +76,12 @@ class Tape:
     def seconds(self) -> float:
         """How long it is."""
         return self.n_bytes / self._per_second
+
+    @property
+    def peak(self) -> float:
+        """How loud it gets, of 1."""
+        self._flush()
+        return self._peak / FULL_SCALE
 
     def push(self, payload: str) -> float:
         """Take the next sound, as base64; gives its length in seconds."""
@@ -140,8 +147,10 @@ class Tape:
         while self._used + whole > self._low.size:
             self._low = np.concatenate([self._low, np.zeros_like(self._low)])
             self._high = np.concatenate([self._high, np.zeros_like(self._high)])
-        self._low[self._used : self._used + whole] = bins.min(axis=1)
-        self._high[self._used : self._used + whole] = bins.max(axis=1)
+        low, high = bins.min(axis=1), bins.max(axis=1)
+        self._peak = max(self._peak, -int(low.min()), int(high.max()))
+        self._low[self._used : self._used + whole] = low
+        self._high[self._used : self._used + whole] = high
         self._used += whole
 
     def _decoded(self, payload: str) -> bytes:

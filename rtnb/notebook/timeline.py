@@ -17,7 +17,7 @@ from rtnb.core.timeline import Timeline
 from rtnb.core.timeline_item import item_account
 from rtnb.core.timeline_meter import TimelineMeter
 
-__all__ = ["show_timeline", "timeline_of"]
+__all__ = ["log_of", "show_timeline", "timeline_of"]
 
 
 class _Followed:
@@ -53,6 +53,11 @@ def timeline_of(source: Any) -> Timeline:
     except TypeError:  # it cannot be remembered
         followed = _Followed(log)
     return followed.result(heard)
+
+
+def log_of(source: Any) -> Any:
+    """The log of a session or a recording, or the log itself."""
+    return _parts(source)[0]
 
 
 def _parts(source: Any) -> tuple[Any, list[tuple[float, str, int, bool]]]:

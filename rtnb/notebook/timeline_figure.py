@@ -20,7 +20,7 @@ from rtnb.core.timeline_item import ItemAccount
 from .clip import WAVE_COLOUR
 from .figures import GRID_COLOUR, TEXT_COLOUR, Picture, new_figure
 
-__all__ = ["KIND_COLOURS", "LANE_COLOURS", "LANE_NAMES", "plot_item", "plot_timeline"]
+__all__ = ["KIND_COLOURS", "LANE_COLOURS", "LANE_NAMES", "plot_item", "plot_timeline", "used_lanes"]
 
 LANE_NAMES: Final[dict[Lane, str]] = {
     "you": "you",
@@ -68,7 +68,7 @@ _MOST_LABELS: Final = 120
 
 def plot_timeline(timeline: Timeline, *, title: str | None = None) -> Picture:
     """Draw a timeline; lanes in which nothing happened are left out."""
-    lanes = _used(timeline)
+    lanes = used_lanes(timeline)
     heights = [_HEIGHTS.get(lane, _FLAT) for lane in lanes]
     figure, axes = new_figure(_WIDTH, 0.7 + 0.62 * sum(heights))
     axes.set_xlim(timeline.start, timeline.end)
@@ -89,7 +89,8 @@ def plot_timeline(timeline: Timeline, *, title: str | None = None) -> Picture:
     return figure
 
 
-def _used(timeline: Timeline) -> list[Lane]:
+def used_lanes(timeline: Timeline) -> list[Lane]:
+    """The lanes in which something happened, from above."""
     used = {span.lane for span in timeline.spans} | {point.lane for point in timeline.points}
     for lane in SOUND_LANES:
         tracks = [track for track in timeline.tracks.get(lane, ()) if track]
