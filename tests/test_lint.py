@@ -325,6 +325,51 @@ FOUND = [
         "whole numbers",
         "int(",
     ),
+    # more of the beta
+    (
+        session_update({"turn_detection": {"type": "none"}}),
+        "error",
+        "session.turn_detection",
+        "was renamed to `audio.input.turn_detection`",
+        '`"audio": {"input": {"turn_detection": null}}` inside `session`',
+    ),
+    (
+        message("assistant", {"type": "text", "text": "hi"}),
+        "error",
+        "item.content[0].type",
+        "was renamed to `output_text`; the old name was valid until May 2026.",
+        '"type": "output_text"',
+    ),
+    (
+        message("assistant", {"type": "audio", "transcript": "hi"}),
+        "error",
+        "item.content[0].type",
+        "was renamed to `output_audio`",
+        "the words only",
+    ),
+    # what belongs elsewhere
+    (
+        response_create(turn_detection=None),
+        "error",
+        "response.turn_detection",
+        "a setting of the session, not of one response",
+        "`session.update` before",
+    ),
+    (
+        response_create(audio={"output": {"speed": 1.2}}),
+        "error",
+        "response.audio.output.speed",
+        "a setting of the session",
+        "`session.update` before",
+    ),
+    (
+        response_create(audio={"input": {}}),
+        "error",
+        "response.audio.input",
+        "hears nothing by itself",
+        "session.update",
+    ),
+    (session_update({"metadata": {}}), "error", "session.metadata", "of one response", "`response.create`"),
     # what a model does not do
     (
         session_update({"model": "gpt-realtime-2025-08-28", "reasoning": {"effort": "low"}}),

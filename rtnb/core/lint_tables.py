@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-__all__ = ["FORMATS", "OLD", "PARTS", "UNKNOWN", "VALUES", "Told"]
+__all__ = ["FORMATS", "OLD", "OLD_PARTS", "PARTS", "UNKNOWN", "VALUES", "Told"]
 
 Told: TypeAlias = tuple[str, str]
 """What is wrong, and how to mend it."""
@@ -29,6 +29,21 @@ PARTS: Final = {
 }
 """Role -> the type of its text part, and what it may hold."""
 
+_OF_SESSION: Final = (
+    "model",
+    "turn_detection",
+    "input_audio_format",
+    "input_audio_noise_reduction",
+    "input_audio_transcription",
+    "include",
+    "speed",
+    "tracing",
+    "truncation",
+)
+
+OLD_PARTS: Final = {"text": "output_text", "audio": "output_audio"}
+"""What a part of the assistant's was called in the beta -> its name today."""
+
 UNKNOWN: Final[Mapping[str, Told]] = {
     "session.temperature": (
         "`session.temperature` was removed: today's models have no temperature.",
@@ -38,6 +53,28 @@ UNKNOWN: Final[Mapping[str, Told]] = {
         "`response.temperature` was removed: today's models have no temperature.",
         "Leave it out; ask for another style in `instructions`.",
     ),
+    **{
+        f"response.{name}": (
+            f"`response.{name}` is a setting of the session, not of one response.",
+            "Send it in a `session.update` before.",
+        )
+        for name in _OF_SESSION
+    },
+    "response.audio.input": (
+        "`response.audio.input` is a setting of the session: a response hears nothing by itself.",
+        "Send it in a `session.update` before.",
+    ),
+    "response.audio.output.speed": (
+        "`response.audio.output.speed` is a setting of the session, not of one response.",
+        "Send it in a `session.update` before.",
+    ),
+    **{
+        f"session.{name}": (
+            f"`session.{name}` is a setting of one response, not of the session.",
+            "Send it in the `response` of a `response.create`.",
+        )
+        for name in ("conversation", "input", "metadata")
+    },
     "session.client_secret": (
         "`session.client_secret` is not a setting: short-lived keys have a request of their own.",
         "Ask for one with `POST /v1/realtime/client_secrets`.",

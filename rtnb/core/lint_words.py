@@ -3,7 +3,7 @@
 `explain` turns a `Violation` into a message and a fix. It looks for a reason that people are known to have (a name of
 the 2024 beta, the form of the chat API, a WAV file instead of samples) and falls back to the service's own sentence.
 
-Imports `rtnb.core.protocol`, `rtnb.core.dialects`, `rtnb.core.lint_tables` and the shapes.
+Imports `rtnb.core.protocol`, `rtnb.core.dialects`, `rtnb.core.explain_codes`, `rtnb.core.lint_tables` and the shapes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from rtnb.core.dialects import RENAMED, beta_to_ga_client
 from rtnb.core.dialects_fields import MARK
-from rtnb.core.lint_tables import FORMATS, OLD, PARTS, UNKNOWN, VALUES, Told
+from rtnb.core.explain_codes import CODES
+from rtnb.core.lint_tables import FORMATS, OLD, OLD_PARTS, PARTS, UNKNOWN, VALUES, Told
 from rtnb.core.protocol import CLIENT_EVENTS, SERVER_EVENTS
 from rtnb.core.shape_words import Violation
 
@@ -25,6 +26,7 @@ __all__ = ["explain", "value_at"]
 _STEP: Final = re.compile(r"[^.\[\]]+")
 _NAMES: Final = sorted(CLIENT_EVENTS)
 _OTHER_APIS: Final = ("session.input_audio.", "session.input_audio_buffer.", "session.start", "session.close")
+_OFF: Final = ("none", "off", "", False)
 _INDEX: Final = re.compile(r"\[\d+\]")
 
 
@@ -81,7 +83,7 @@ def _plain_fix(breach: Violation) -> str:
     length = re.search(r"maximum length (\d+)", breach.message)
     if length:
         return f"Shorten it to {length[1]} characters."
-    return f"Correct `{name}`."
+    return CODES[breach.code][2] if breach.code in CODES else f"Correct `{name}`."
 
 
 def _fragment(value: object) -> str:
@@ -131,7 +133,10 @@ def _renamed(breach: Violation, event: Mapping[str, Any]) -> Told | None:
     root, _, name = param.partition(".")
     new = RENAMED[param].partition(".")[2]
     verb = "update" if root == "session" else "create"
-    nested = beta_to_ga_client({"type": f"{root}.{verb}", root: {name: value_at(event, param)}})
+    value = value_at(event, param)
+    if name == "turn_detection" and isinstance(value, Mapping) and value.get("type") in _OFF:
+        value = None  # the readme of the 2024 client has it so, and the service never took it
+    nested = beta_to_ga_client({"type": f"{root}.{verb}", root: {name: value}})
     inside = {key: value for key, value in nested[root].items() if key != "type"}
     text = _fragment(inside)[1:-1].replace(MARK, "").replace('["audio", "audio"]', '["audio"]')
     return f"`{param}` was renamed to `{new}`; {OLD}.", f"Write `{text}` inside `{root}`."
@@ -179,7 +184,7 @@ def _turn_detection(breach: Violation, event: Mapping[str, Any]) -> Told | None:
     if not re.search(r"turn_detection(\.type)?$", param) or breach.code not in ("invalid_value", "invalid_type"):
         return None
     value = value_at(event, param)
-    if value in ("none", "off", "", False):
+    if value in _OFF:
         return "Turn detection is switched off with null, not with a word.", 'Write `"turn_detection": null`.'
     if isinstance(value, str) and not param.endswith(".type"):
         return "Turn detection is an object.", f'Write `"turn_detection": {{"type": "{value[:32]}"}}`.'
@@ -217,8 +222,14 @@ def _content(breach: Violation, event: Mapping[str, Any]) -> Told | None:
     if not isinstance(role, str) or role not in PARTS:
         return None
     kind, words = PARTS[role]
+    given = value_at(event, breach.param)
+    if path.endswith("content[].type") and role == "assistant" and isinstance(given, str) and given in OLD_PARTS:
+        return (
+            f"A part `{given}` of the assistant's was renamed to `{OLD_PARTS[given]}`; {OLD}. {words}",
+            f'Write `"type": "{kind}"`: of speech, too, the service takes the words only.',
+        )
     if path.endswith("content[].type") and breach.code == "invalid_value":
-        message = f"`{_fragment(value_at(event, breach.param))}` is no content for the role `{role}`. {words}"
+        message = f"`{_fragment(given)}` is no content for the role `{role}`. {words}"
         return message, f'Write `"type": "{kind}"`.'
     if path.endswith(".content") and breach.code == "invalid_type":
         message = "The content of a message is a list of parts."
