@@ -10,7 +10,10 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SHIPPED = ("*.ipynb", "data/*.wav", "data/*.flac", "data/*.json", "data/*.md", "data/*.png", "data/*.jpg")
+SHIPPED = (
+    *("*.ipynb", "data/*.wav", "data/*.flac", "data/*.json", "data/*.md", "data/*.png", "data/*.jpg"),
+    *("data/recordings/*/*.json", "data/recordings/*/*.jsonl", "data/recordings/*/audio/*.flac"),
+)
 
 
 class TutorialsHook(BuildHookInterface[Any]):

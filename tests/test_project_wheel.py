@@ -54,6 +54,7 @@ def test_the_wheel_holds_the_package_its_tutorials_and_nothing_else(wheel: zipfi
         ".js",
         ".css",
         ".json",
+        ".jsonl",
         ".typed",
         ".md",
         ".txt",
@@ -70,7 +71,7 @@ def test_the_wheel_holds_the_package_its_tutorials_and_nothing_else(wheel: zipfi
 def test_every_notebook_is_shipped_with_its_data(wheel: zipfile.ZipFile) -> None:
     shipped = {name.removeprefix("rtnb/tutorials/") for name in wheel.namelist() if name.startswith("rtnb/tutorials/")}
     notebooks = ROOT / "notebooks"
-    there = [*notebooks.glob("*.ipynb"), *(path for path in notebooks.glob("data/*") if path.is_file())]
+    there = [*notebooks.glob("*.ipynb"), *(path for path in notebooks.rglob("data/**/*") if path.is_file())]
     assert shipped == {path.relative_to(notebooks).as_posix() for path in there}
     assert not [name for name in shipped if pathlib.PurePosixPath(name).name.startswith(".")]
 

@@ -278,8 +278,33 @@ def test_every_client_can_connect_also_where_no_settings_were_recorded() -> None
     assert stage.names()[:1] == ["session.created"]
     (confirmed,) = stage.send(UPDATE)
     assert confirmed["type"] == "session.updated"
-    (refused,) = stage.send(UPDATE)
+    (refused,) = stage.send({**UPDATE, "session": {"instructions": "yet another"}})
     assert refused["error"]["code"] == NOT_RECORDED
+
+
+def test_a_tool_may_be_declared_at_another_time_than_it_was() -> None:
+    stage = Stage([("server", session(instructions="Be kind.")), *opened()[1:2]])
+    stage.send(UPDATE)
+    stage.said()
+    later = {"type": "session.update", "session": {"type": "realtime", "instructions": "Be kind.", "tools": [1]}}
+    (confirmed,) = stage.send(later)
+    assert confirmed["session"]["tools"] == [1]
+    (refused,) = stage.send({"type": "session.update", "session": {"instructions": "Be rude.", "tools": []}})
+    assert refused["error"]["code"] == NOT_RECORDED
+
+
+def test_a_tool_that_is_declared_late_takes_no_other_updates_place() -> None:
+    brief = {"type": "session.update", "event_id": "event_2", "session": {"instructions": "Be brief."}}
+    sent: list[Sent] = [*talk(), ("client", brief), ("server", session("updated", instructions="Be brief."))]
+    stage = Stage(sent)
+    stage.send(UPDATE, {"type": "session.update", "session": {"tools": [1]}})
+    assert stage.names() == ["session.created", "session.updated"]
+    stage.send(ask("What is the capital of France?"), create("a"))
+    assert texts(stage.said()) == ["Paris"]
+    stage.send(ask("And of Italy?"), create("b"))
+    assert texts(stage.said()) == ["Rome"]
+    stage.send(brief)
+    assert stage.said()[0]["session"]["instructions"] == "Be brief."
 
 
 def test_what_is_no_event_is_refused() -> None:

@@ -18,6 +18,9 @@ __all__ = ["NOT_RECORDED", "Player"]
 NOT_RECORDED: Final = "not_in_recording"
 """Code of the ``error`` event for what the recording does not hold."""
 
+_OF_CLIENT: Final = ("tools", "tool_choice", "type")
+"""Settings that are the client's own matter: no answer that was recorded depends on when they came."""
+
 _INPUTS: Final = frozenset({"conversation.item.create", "input_audio_buffer.commit"})
 
 
@@ -116,6 +119,8 @@ class Player:
             found = next((cue for cue in ahead if roughly(asked, cue.event)), None)
             return None if found is None or self._skipped(found) else found
         for cues, is_like in ((ahead, exactly), (open_cues, exactly), (ahead, roughly), (open_cues, roughly)):
+            if is_like is roughly and name == "session.update" and self._is_confirmed(event):
+                return None
             for cue in cues:
                 if is_like(asked, cue.event):
                     return cue
@@ -156,12 +161,22 @@ class Player:
 
     def _unmatched(self, event: Event) -> list[Event]:
         name = event["type"]
-        if name == "session.update" and not self._is_configured:
+        if name == "session.update" and (not self._is_configured or self._is_confirmed(event)):
             self._is_configured = True  # every client begins so: it gets what held when this was recorded
             return [{"type": "session.updated", "event_id": new_id("event"), "session": self._settings}]
         if name in _INPUTS:
             self._input_refused = True
         return [self._refusal(event, self._instead(event))]
+
+    def _is_confirmed(self, event: Event) -> bool:
+        """Whether an update changes nothing but the tools, which the client carries out itself; notes them."""
+        asked = event.get("session")
+        if not self._is_configured or not isinstance(asked, dict):
+            return False
+        if not all(key in _OF_CLIENT or _is_within(value, self._settings.get(key)) for key, value in asked.items()):
+            return False
+        self._settings = {**self._settings, **{key: asked[key] for key in _OF_CLIENT if key in asked}}
+        return True
 
     def _instead(self, event: Event) -> str:
         name = event["type"]
@@ -243,6 +258,8 @@ class Player:
             if isinstance(response, dict) and "metadata" in response:
                 event = {**event, "response": {**response, "metadata": self._metadata[line.cue.index]}}
         session = event.get("session")
+        if isinstance(session, dict):
+            self._settings = session
         if self._shift is not None and isinstance(session, dict):
             expires = session.get("expires_at")
             if isinstance(expires, (int, float)) and not isinstance(expires, bool):
@@ -263,6 +280,12 @@ class Player:
     def _created(self) -> Event:
         session = self._settings or {"type": "realtime", "object": "realtime.session", "id": "sess_replay"}
         return {"type": "session.created", "event_id": new_id("event"), "session": session}
+
+
+def _is_within(asked: Any, effective: Any) -> bool:
+    if isinstance(asked, dict) and isinstance(effective, dict):
+        return all(_is_within(value, effective.get(key)) for key, value in asked.items())
+    return bool(asked == effective)
 
 
 def _is_in(event: Event, key: str, ids: dict[str, str]) -> bool:
