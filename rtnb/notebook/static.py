@@ -1,8 +1,8 @@
 """What stays in a saved notebook of a session: HTML without scripts, for GitHub, nbviewer and print.
 
 Transcript, calls of tools, a small waveform and player for each turn, cost and latency; no event, and no key. All of
-it is bounded: a session takes at most `MOST_CHARS` characters, however long it was; the players share `SOUND_CHARS`
-of them, short turns first, and a player that has only the beginning of its turn says so.
+it is bounded: a session takes at most `MOST_CHARS` characters, however long it was; the players share some 90,000
+of them, and a player that has only the beginning of its turn says so.
 
 The colours can be read on white and on black; states are said in words. Nothing here talks to a page: the live views
 are `rtnb.notebook.conversation` and `rtnb.notebook.events`.
@@ -29,13 +29,10 @@ from rtnb.notebook.conversation_rows import Wave, call_times, is_shown, row_of
 from rtnb.session.reply import Reply, ToolCall
 from rtnb.session.telephone import pcm_of_item
 
-__all__ = ["MOST_CHARS", "REPLY_SOUND_CHARS", "SOUND_CHARS", "player", "reply_html", "session_html", "small_sound"]
+__all__ = ["MOST_CHARS", "REPLY_SOUND_CHARS", "player", "reply_html", "session_html", "small_sound"]
 
 MOST_CHARS: Final = 170_000
 """The most characters that a session's HTML takes."""
-
-SOUND_CHARS: Final = 90_000
-"""Of them, those for sound."""
 
 REPLY_SOUND_CHARS: Final = 9_000
 """Characters of the sound of one reply: ten of them and a session stay below 300 kB."""
@@ -43,8 +40,9 @@ REPLY_SOUND_CHARS: Final = 9_000
 _ITEMS: Final = 50  # rows shown: the first few and the last
 _HEAD: Final = 10
 _PLAYERS: Final = 20  # the last turns with sound have one
+_SHARES: Final = ((4, 20_000), (10, 9_000), (_PLAYERS, 4_500))
+"""Up to so many turns: characters of each one's sound. In steps, so that one more turn seldom encodes all anew."""
 _TEXT: Final = 1_200  # characters of one text
-_LEVELS: Final = (0.96, 0.98, 1.0)  # libsndfile's "compression level" of Opus: 16, 11, 6 kbit/s
 _LEAST_S: Final = 0.5  # a player with less sound than this is no use
 
 _WHO: Final = {
@@ -134,21 +132,21 @@ def small_sound(audio: Audio, chars: int) -> Preview | None:
     room = chars // 4 * 3
     if 44 + len(audio.pcm) <= room:
         return Preview(audio.to_wav(), "audio/wav", audio.seconds, True, "WAV")
-    start = audio[: max(_LEAST_S, room / 500)]  # Opus takes more than 500 bytes a second
+    rate, level = 8_000, 1.0  # encoding takes time, 25 ms a second of sound and more: choose first, encode once
+    if room >= 2_400 * audio.seconds:
+        rate, level = 16_000, 0.96
+    elif room >= 1_700 * audio.seconds:
+        rate, level = 16_000, 0.98
+    start = audio[: max(_LEAST_S, min(audio.seconds, room / 980))]
     try:
-        for level in _LEVELS:
-            rate = 16_000 if level < 1.0 else 8_000
+        for _ in range(4):
             data = encode_sound(start.resample(rate).pcm, rate, "OGG", "OPUS", compression_level=level)
-            if len(data) <= room:
-                break
-        for _ in range(3):
             if len(data) <= room:
                 kbits = len(data) * 8 / 1000 / start.seconds
                 return Preview(data, "audio/ogg", start.seconds, False, f"Opus, {kbits:.0f} kbit/s")
             start = start[: start.seconds * max(0.05, (room - 400) / len(data)) * 0.95]
             if start.seconds < _LEAST_S:
                 return None
-            data = encode_sound(start.resample(8_000).pcm, 8_000, "OGG", "OPUS", compression_level=1.0)
     except ValueError:  # a libsndfile without Opus, or one that cannot set the bit rate
         pass
     body = encode_pcmu(audio[: max(0.0, (room - 60) / 8_000)].resample(8_000).samples)
@@ -183,23 +181,19 @@ def _sound_once(key: tuple[str, int, int, int], audio: Audio, chars: int) -> Pre
 
 
 def _sounds(source: Any, items: Sequence[Item]) -> dict[str, str]:
-    """Players for some turns: what short ones leave of their share is for the longer ones."""
-    left, found = SOUND_CHARS, {}
-    by_length = sorted(items, key=lambda item: item.audio_ms)
-    for number, item in enumerate(by_length):
-        share = left // (len(by_length) - number)
+    """Players for some turns."""
+    found: dict[str, str] = {}
+    share = next(chars for turns, chars in _SHARES if len(items) <= turns)
+    for item in items:
         try:
             audio = _audio(source, item)
             if audio is None or not len(audio):
                 continue
-            share -= share % 1_000  # so that a longer session does not encode everything anew
             sound = _sound_once((item.id, len(audio), item.audio_bytes, share), audio, share)
         except Exception:  # noqa: BLE001 - the others must stay
             _log.exception("a turn is shown without its sound")
             continue
-        html = player(audio, sound, _WHO.get(item.role or "", _WHO["other"])[0])
-        left -= len(html)
-        found[item.id] = html
+        found[item.id] = player(audio, sound, _WHO.get(item.role or "", _WHO["other"])[0])
     return found
 
 
