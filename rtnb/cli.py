@@ -128,6 +128,13 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--chat-url", metavar="URL", help="an OpenAI-compatible chat endpoint that answers; its key is RTNB_CHAT_KEY"
     )
     serve.add_argument("--chat-model", metavar="NAME", help="name of the model there")
+    serve.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME[:SECONDS[:TIMES]]",
+        help='let something go wrong with the next answers: drop, delay:2, failed:1:3; repeatable; "list" tells all',
+    )
 
 
 def _add_relay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -15,6 +15,7 @@ from helpers_cli import Running, rtnb, running
 
 import rtnb as package
 from rtnb import ConnectionFailed
+from rtnb.local.faults import FAULTS
 
 KEY = "sk-" + "y" * 24
 
@@ -141,3 +142,28 @@ def test_a_chat_endpoint_answers_with_its_model_and_key(tmp_path: pathlib.Path) 
         finally:
             server.shutdown()
     assert seen == [(f"Bearer {KEY}", "tiny")]
+
+
+def test_things_go_wrong_on_request(tmp_path: pathlib.Path) -> None:
+    words = ["--fault", "failed:1:2", "--fault", "incomplete"]
+    with (
+        running("serve", "--port", "0", *words, cwd=tmp_path) as command,
+        package.Session(ready(command), output="text") as session,
+    ):
+        statuses = [session.ask("hello").wait().status for _ in range(4)]
+    assert statuses == ["failed", "failed", "incomplete", "completed"]
+
+
+def test_what_can_go_wrong_is_listed(tmp_path: pathlib.Path) -> None:
+    done = rtnb("serve", "--fault", "list", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(f"  {name} " in done.stdout for name in FAULTS)
+    assert "NAME[:SECONDS[:TIMES]]" in done.stdout
+
+
+@pytest.mark.parametrize("word", ["fire", "drop:soon"])
+def test_a_fault_that_is_none_is_told_in_words(word: str, tmp_path: pathlib.Path) -> None:
+    done = rtnb("serve", "--port", "0", "--fault", word, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("rtnb serve: --fault: ")
+    assert done.stderr.count("\n") == 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,9 +17,11 @@ from helpers_local import (
     types,
     update,
 )
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosedError
 
 from rtnb.local.brains import ScriptBrain, when
-from rtnb.local.faults import FAULTS
+from rtnb.local.faults import FAULTS, Fault
 from rtnb.local.server import LocalEndpoint
 
 TEXT: dict[str, Any] = {"type": "response.create", "response": {"output_modalities": ["text"]}}
@@ -119,3 +122,83 @@ def test_a_fault_that_does_not_exist_is_told_with_those_that_do() -> None:
     with pytest.raises(ValueError, match=r"no fault 'fire'.*late_transcripts"):
         LocalEndpoint().fault("fire")
     assert all(text[0].islower() for text in FAULTS.values())
+
+
+@pytest.mark.parametrize("create", [TEXT, AUDIO])
+async def test_a_frame_of_garbage_disturbs_nothing(endpoint: LocalEndpoint, create: dict[str, Any]) -> None:
+    endpoint.fault("garbage")
+    async with client(endpoint) as guest:
+        await guest.send(create)
+        frames = [await guest.socket.recv()]
+        while b'"response.done"' not in _bytes(frames[-1]):
+            frames.append(await guest.socket.recv())
+        broken = [frame for frame in frames if not _is_json(frame)]
+        assert len(broken) == 1
+        assert json.loads(frames[-1])["response"]["status"] == "completed"
+
+
+async def test_a_huge_frame_comes_whole(endpoint: LocalEndpoint) -> None:
+    endpoint.fault("huge")
+    async with connect(f"{endpoint.url}?model=gpt-realtime-2.1", max_size=None, proxy=None) as socket:
+        await socket.send(json.dumps(TEXT))
+        frames = [await socket.recv()]
+        while b'"response.done"' not in _bytes(frames[-1])[:10_000]:
+            frames.append(await socket.recv())
+    assert [len(frame) > 12_000_000 for frame in frames].count(True) == 1
+    assert all(_is_json(frame) for frame in frames)
+
+
+async def test_a_client_that_takes_no_huge_frames_closes_and_may_come_again(endpoint: LocalEndpoint) -> None:
+    endpoint.fault("huge")
+    async with connect(f"{endpoint.url}?model=gpt-realtime-2.1", proxy=None) as socket:
+        await socket.send(json.dumps(TEXT))
+        with pytest.raises(ConnectionClosedError) as closed:
+            await _all(socket)
+        assert closed.value.sent is not None
+        assert closed.value.sent.code == 1009
+    async with client(endpoint) as another:
+        assert (await another.ask(TEXT))["status"] == "completed"
+
+
+async def _all(socket: ClientConnection) -> None:
+    while True:
+        await socket.recv()
+
+
+def _bytes(frame: str | bytes) -> bytes:
+    return frame.encode() if isinstance(frame, str) else frame
+
+
+def _is_json(frame: str | bytes) -> bool:
+    try:
+        json.loads(frame)
+    except ValueError:
+        return False
+    return True
+
+
+async def test_faults_can_be_given_from_the_beginning() -> None:
+    brain = ScriptBrain(when(lambda _: True, ["One. ", "Two."]))
+    faults = ["failed", "incomplete:1:2", ("delay", 0.01), Fault("failed")]
+    made = LocalEndpoint(brain=brain, pace=None, faults=faults)
+    async with made.serve() as running, client(running) as guest:
+        statuses = [(await guest.ask(TEXT))["status"] for _ in range(6)]
+    assert statuses == ["failed", "incomplete", "incomplete", "completed", "failed", "completed"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("fire", "no fault 'fire'"),
+        ("drop:soon", "with numbers"),
+        ("drop:1:2:3", r"is written NAME\[:SECONDS\[:TIMES\]\]"),
+        ("drop:-1", "0 seconds or more"),
+        ("drop:1:0", "once or more"),
+        (("delay", None), "with numbers"),
+        ((), "is written"),
+    ],
+)
+def test_a_fault_that_is_none_is_told(value: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        LocalEndpoint(faults=[value])
+    assert Fault.of(" delay :2:3") == Fault("delay", 2.0, 3)

@@ -25,6 +25,16 @@ _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 def run(options: argparse.Namespace) -> int:
     """Serve until told to end; 0 when it ended as told."""
+    from rtnb.local.faults import Fault
+
+    if any(fault.strip() == "list" for fault in options.fault):
+        return _list_faults()
+    faults = []
+    try:
+        faults = [Fault.of(fault) for fault in options.fault]
+    except ValueError as exc:
+        print(f"rtnb serve: --fault: {exc}", file=sys.stderr)
+        return 2
     brain_options = _brain_problem(options)
     if brain_options is not None:
         print(f"rtnb serve: {brain_options}", file=sys.stderr)
@@ -35,7 +45,12 @@ def run(options: argparse.Namespace) -> int:
     for name in ("SIGTERM", "SIGINT"):
         signal.signal(getattr(signal, name), lambda *_: stopping.set())
     endpoint = LocalEndpoint(
-        host=options.host, port=options.port, key=options.key, beta=options.beta, brain=_brain(options)
+        host=options.host,
+        port=options.port,
+        key=options.key,
+        beta=options.beta,
+        brain=_brain(options),
+        faults=faults,
     )
     try:
         endpoint.start()
@@ -49,6 +64,16 @@ def run(options: argparse.Namespace) -> int:
             pass
     finally:
         endpoint.stop()
+    return 0
+
+
+def _list_faults() -> int:
+    from rtnb.local.faults import FAULTS, FORM
+
+    print(f"What can be made to go wrong, with --fault {FORM}:\n")
+    for name, words in FAULTS.items():
+        print(f"  {name:<17} {words.replace('`seconds`', 'SECONDS')}")
+    print("\nSECONDS is 1 and TIMES is 1 when not given. Each befalls the next answers of any client, in this order.")
     return 0
 
 

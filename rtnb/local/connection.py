@@ -36,6 +36,8 @@ _LOG = logging.getLogger(__name__)
 
 _TRANSCRIPTS: Final = "conversation.item.input_audio_transcription."
 _ANSWERS_WAIT_BYTES: Final = 512 * 1024  # with more than this unsent, answers wait for the client
+_DROP_TICK_S: Final = 0.005
+_DROP_TICKS: Final = 200
 _READER_WAITS_BYTES: Final = 32 * 1024 * 1024  # and with more than this no further client event is read
 
 
@@ -272,14 +274,23 @@ class Connection:
             ready=self._ready,
             trouble=Trouble(
                 self._faults.take(),
-                drop=lambda: self._socket.transport.abort(),
+                drop=self._drop,
                 expire=lambda: self._put(self._engine.expire(self._now())),
                 tell=lambda problem: self._put(self._engine.refuse(problem, self._now())),
+                send=self._queue,
             ),
         )
         response_id = think.request.response_id
         task = self._answers[response_id] = self._spawn(answer.run(), f"answer {response_id}")
         task.add_done_callback(lambda _: self._answers.pop(response_id, None))
+
+    async def _drop(self) -> None:
+        """Break the connection without a goodbye; what was said before reaches the client, as far as it takes it."""
+        for _ in range(_DROP_TICKS):
+            if not self._queued_bytes:
+                break
+            await asyncio.sleep(_DROP_TICK_S)
+        self._socket.transport.abort()
 
     def _listen(self, listen: Listen) -> None:
         key = listen.key

@@ -11,14 +11,14 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from rtnb.local.problems import Problem
 from rtnb.local.seams import Failed, Finished
 
-__all__ = ["FAULTS", "Fault", "Faults", "Trouble"]
+__all__ = ["FAULTS", "FORM", "Fault", "Faults", "Trouble"]
 
 FAULTS: Final[Mapping[str, str]] = {
     "delay": "the answer begins `seconds` later",
@@ -30,6 +30,8 @@ FAULTS: Final[Mapping[str, str]] = {
     "rate_limit": "the answer fails because a rate limit was reached",
     "incomplete": "the answer is stopped by the content filter",
     "expire": "the session reaches its time limit in the midst of the answer",
+    "garbage": "a frame that is no JSON comes in the midst of the answer, which goes on",
+    "huge": "a frame of 12 MB comes in the midst of the answer, which goes on",
     "late_transcripts": "the transcript of what the user says comes `seconds` late, after the answer perhaps",
 }
 """What can be made to go wrong, by name."""
@@ -49,12 +51,66 @@ _ENDINGS: Final[Mapping[str, Failed | Finished]] = {
 }
 
 
+_GARBAGE: Final = b'{"type": "response.output_text.delta", "delta": "cut off'
+_HUGE_BYTES: Final = 12_000_000
+
+_USUAL: Final[list[Any]] = [1.0, 1]
+
+FORM: Final = "NAME[:SECONDS[:TIMES]]"
+"""How a fault is written in one word: ``drop``, ``delay:2``, ``failed:1:3``."""
+
+
 @dataclass(frozen=True)
 class Fault:
-    """One failure that will happen."""
+    """A failure that will happen.
+
+    Attributes
+    ----------
+    name
+        One of `FAULTS`.
+    seconds
+        How long, for those that take time.
+    times
+        How many answers (or utterances) it befalls.
+
+    Examples
+    --------
+    >>> Fault.of("delay:2.5:3")
+    Fault(name='delay', seconds=2.5, times=3)
+    """
 
     name: str
     seconds: float = 1.0
+    times: int = 1
+
+    def __post_init__(self) -> None:
+        if self.name not in FAULTS:
+            raise ValueError(f"There is no fault {self.name!r}; there are {', '.join(FAULTS)}.")
+        if not 0 <= self.seconds < float("inf"):
+            raise ValueError(f"A fault takes 0 seconds or more, not {self.seconds!r}.")
+        if self.times < 1:
+            raise ValueError(f"A fault happens once or more often, not {self.times!r} times.")
+
+    @classmethod
+    def of(cls, value: Fault | str | Sequence[Any]) -> Fault:
+        """Make one of a word (see `FORM`), or of name, seconds and times in a row.
+
+        Raises
+        ------
+        ValueError
+            It is none; the text says what is.
+        """
+        if isinstance(value, Fault):
+            return value
+        parts: list[Any] = value.split(":") if isinstance(value, str) else list(value)
+        if not 1 <= len(parts) <= 3:
+            raise ValueError(f"A fault is written {FORM}, not {value!r}.")
+        name, seconds, times = (*parts, *_USUAL[len(parts) - 1 :])
+        try:
+            numbers = float(seconds), int(times)
+        except (TypeError, ValueError):
+            raise ValueError(f"A fault is written {FORM}, with numbers, not {value!r}.") from None
+        return cls(str(name).strip(), *numbers)
 
 
 class Faults:
@@ -64,18 +120,10 @@ class Faults:
         self._owed: list[Fault] = []
         self._lock = threading.Lock()
 
-    def add(self, name: str, seconds: float, times: int) -> None:
-        """Owe a failure.
-
-        Raises
-        ------
-        ValueError
-            If there is none of that name.
-        """
-        if name not in FAULTS:
-            raise ValueError(f"There is no fault {name!r}; there are {', '.join(FAULTS)}.")
+    def add(self, fault: Fault) -> None:
+        """Owe a failure, after those that are owed already."""
         with self._lock:
-            self._owed += [Fault(name, seconds)] * times
+            self._owed.append(fault)
 
     def clear(self) -> None:
         """Owe nothing any more."""
@@ -83,11 +131,14 @@ class Faults:
             self._owed.clear()
 
     def take(self, *, of_hearing: bool = False) -> Fault | None:
-        """The next failure of an answer, or of an utterance; it is not owed any more."""
+        """The next failure of an answer, or of an utterance; it is owed once less."""
         with self._lock:
-            for fault in self._owed:
+            for index, fault in enumerate(self._owed):
                 if (fault.name == "late_transcripts") is of_hearing:
-                    self._owed.remove(fault)
+                    if fault.times > 1:
+                        self._owed[index] = replace(fault, times=fault.times - 1)
+                    else:
+                        del self._owed[index]
                     return fault
         return None
 
@@ -99,20 +150,21 @@ class Trouble:
     ----------
     fault
         None: nothing.
-    drop, expire, tell
-        Break the connection, end the session, send an ``error`` event.
+    drop, expire, tell, send
+        Break the connection, end the session, send an ``error`` event, send a frame as it stands.
     """
 
     def __init__(
         self,
         fault: Fault | None = None,
         *,
-        drop: Callable[[], None],
+        drop: Callable[[], Awaitable[None]],
         expire: Callable[[], None],
         tell: Callable[[Problem], None],
+        send: Callable[[bytes], None],
     ) -> None:
         self._fault = fault
-        self._drop, self._expire, self._tell = drop, expire, tell
+        self._drop, self._expire, self._tell, self._send = drop, expire, tell, send
         self._has_happened = False
 
     def _is(self, name: str) -> bool:
@@ -136,11 +188,15 @@ class Trouble:
         if self._is("stall"):
             await asyncio.sleep(self._fault.seconds)
         elif self._is("drop"):
-            self._drop()
+            await self._drop()
             await asyncio.Event().wait()  # the connection's end ends this task
         elif self._is("expire"):
             self._expire()
         elif self._is("error"):
             message = "The server had an error while processing your request (it was asked for). Sorry about that!"
             self._tell(Problem("server_error", message, type="server_error"))
+        elif self._is("garbage"):
+            self._send(_GARBAGE)
+        elif self._is("huge"):
+            self._send(b'{"type": "fault.huge", "event_id": "event_huge", "audio": "' + b"A" * _HUGE_BYTES + b'"}')
         return _ENDINGS.get(self._fault.name)

@@ -30,7 +30,7 @@ from rtnb.local.client_secrets import ClientSecrets
 from rtnb.local.connection import Connection, Dialect, encode
 from rtnb.local.dialect import BetaDialect
 from rtnb.local.engine import Engine
-from rtnb.local.faults import Faults
+from rtnb.local.faults import Fault, Faults
 from rtnb.local.front_door import front_door
 from rtnb.local.input_side import Turns
 from rtnb.local.pacing import Pacer
@@ -77,6 +77,9 @@ class LocalEndpoint:
         After so many seconds a session is closed as expired.
     pace
         How many times faster than real time audio is sent after a first burst; None: as fast as it goes.
+    faults
+        What is to go wrong, in this order: names of `rtnb.local.faults.FAULTS`, ``"delay:2"`` with seconds,
+        ``"failed:1:3"`` with how many answers it befalls, or the three in a tuple. More can be asked for by `fault`.
 
     Examples
     --------
@@ -99,6 +102,7 @@ class LocalEndpoint:
         models: Iterable[str] = (),
         session_limit_s: float = LIMITS.SESSION_S,
         pace: float | None = 10.0,
+        faults: Iterable[Fault | str | Sequence[Any]] = (),
     ) -> None:
         self._host, self._wanted_port = host, port
         self._rules = Rules.of(key, beta, models)
@@ -107,6 +111,8 @@ class LocalEndpoint:
         self._detector = detector
         self._session_limit_s, self._pace = session_limit_s, pace
         self._faults = Faults()
+        for each in faults:
+            self._faults.add(Fault.of(each))
         self._port: int | None = None
         self._sessions = 0  # open now
         self._thread: threading.Thread | None = None
@@ -160,7 +166,7 @@ class LocalEndpoint:
         ValueError
             If there is none of that name.
         """
-        self._faults.add(name, seconds, times)
+        self._faults.add(Fault(name, seconds, times))
 
     def clear_faults(self) -> None:
         """Nothing goes wrong any more, as far as we can help it."""
