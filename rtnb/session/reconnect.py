@@ -46,6 +46,7 @@ from rtnb.session.link import Link
 from rtnb.session.opening import open_transport
 from rtnb.session.sequencer import REPLY_KEY, State
 from rtnb.session.states import SessionState
+from rtnb.session.watching import Watch
 
 if TYPE_CHECKING:
     from rtnb.net.transport import Transport
@@ -105,6 +106,7 @@ class Staying:
         self._dropped = 0  # frames of the microphone lost before the connection was
         self._began = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._watch = Watch(core)
 
     @property
     def is_away(self) -> bool:
@@ -375,6 +377,7 @@ class Staying:
 
     def watch(self) -> None:
         """The connection is ready: look at the clock."""
+        self._watch.start()
         self._since = self._core.clock()
         expires_at = self._core.conversation.session.get("expires_at")
         if self.seconds <= 0 or not isinstance(expires_at, (int, float)):
@@ -386,12 +389,16 @@ class Staying:
 
     def stop_watching(self) -> None:
         """There is nothing to look at."""
+        self._watch.stop()
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _call(self, seconds: float) -> None:
-        self.stop_watching()
+        self._stop_timer()
         self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
 
     def _look(self) -> None:
@@ -434,6 +441,7 @@ class Staying:
                 self._call(_QUIET_S)
             return
         error = ConnectionClosed("the time limit of the session is near; it moves to a new connection", code=1001)
+        self.stop_watching()
         self._leave(link, error)
         self._task = asyncio.get_running_loop().create_task(self._move(link, error, transport))
 
