@@ -75,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_ask(commands)
     _add_serve(commands)
     _add_relay(commands)
+    _add_replay(commands)
+    _add_scrub(commands)
     return parser
 
 
@@ -181,6 +183,32 @@ def _amount(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is no amount: give a number, more than 0")
 
 
+def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    replay = commands.add_parser(
+        "replay",
+        help="serve a recording to any client",
+        description="Serve a recording, as session.save() writes it, to any client: it answers what was recorded, at the "
+        "times at which it was. Prints its address when it is ready.",
+    )
+    replay.add_argument("folder", type=Path, metavar="FOLDER", help="the recording")
+    replay.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1: this machine only)")
+    replay.add_argument("--port", type=_port, default=8766, metavar="N", help="port (8766); 0 picks a free one")
+    replay.add_argument("--speed", type=_speed, default=1.0, metavar="X", help='times as fast (1); "inf": no waiting')
+    replay.add_argument("--film", action="store_true", help="wait for nothing that the client did when it was recorded")
+    replay.add_argument("--key", metavar="KEY", help="the only key that is taken; any, or none, when not given")
+
+
+def _add_scrub(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    scrub = commands.add_parser(
+        "scrub",
+        help="take keys out of notebooks, recordings and logs",
+        description="Take keys and tokens out of files before they are shared; all else stays as it is, byte for byte. "
+        "Exit code 1 when there was any.",
+    )
+    scrub.add_argument("files", type=Path, nargs="+", metavar="FILE", help="files, or folders with all that is in them")
+    scrub.add_argument("--check", action="store_true", help="only tell; change nothing")
+
+
 def _port(text: str) -> int:
     if text.isdigit() and int(text) <= 65_535:
         return int(text)
@@ -192,3 +220,10 @@ def _seconds(text: str) -> float:
         if 0 < float(text) < float("inf"):
             return float(text)
     raise argparse.ArgumentTypeError(f"{text!r} is no time: give seconds, more than 0")
+
+
+def _speed(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if float(text) > 0:
+            return float(text)
+    raise argparse.ArgumentTypeError(f'{text!r} is no speed: give a number above 0, or "inf"')
