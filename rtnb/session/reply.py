@@ -165,7 +165,7 @@ class Reply:
 
     @property
     def error(self) -> RtnbError | None:
-        """Why it failed; None when it did not (yet)."""
+        """Why it failed, or was cut by the loss of the connection; None when it was not (yet)."""
         return self._error
 
     @property
@@ -423,7 +423,8 @@ class Reply:
         if self._status == "failed":
             return f"failed: {self._error}" if self._error else "failed"
         if self._status == "incomplete":
-            return "incomplete: " + (self._reason() or "the answer was cut")
+            lost = str(self._error).partition("; ")[0] if self._error else ""
+            return "incomplete: " + (lost or self._reason() or "the answer was cut")
         if self._status == "cancelled":
             return "cancelled" + (f" ({self._reason()})" if self._reason() else "")
         return {"in_progress": "waiting for the answer", "completed": "completed, without words"}[self._status]

@@ -97,7 +97,6 @@ class Suspendable:
             if reply.is_done or (rounds is not None and rounds.stopped):
                 self._end(reply, "cancelled")
             elif has_come(response_id):
-                reply.notes.append("the connection was lost in the midst of this answer: it ends where it was cut")
                 self._end(reply, "incomplete", error)
                 cut.append(reply)
             elif not asks_again or (turn is None and not answers_speech):
