@@ -304,7 +304,7 @@ def test_items_are_a_list_that_shows_itself() -> None:
     items = ItemTable(plain)
     assert items == plain
     assert [row["text"] for row in items.to_dict()] == ["x" * 40, "yes"]
-    assert '<td style="text-align:left">assistant</td>' in items._repr_html_()
+    assert ">assistant</td>" in items._repr_html_()
 
 
 # -- estimate

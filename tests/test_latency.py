@@ -75,6 +75,11 @@ def test_a_typed_turn_is_measured_from_its_item() -> None:
     assert (turn.kind, turn.begin, turn.item_id) == ("text", "conversation.item.create", "item_u")
 
 
+def test_the_times_of_a_turn_read_well() -> None:
+    assert repr(Latency(created=199.6, done=500)) == "<Latency: created 200 ms, done 500 ms>"
+    assert repr(Latency()) == "<Latency: nothing yet>"
+
+
 def test_a_bare_response_is_measured_from_its_own_request() -> None:
     (turn,) = turns(a_log((2.0, "response.create", {}), *answer(2.5)))
     assert (turn.kind, turn.begin, turn.latency.created) == ("other", "response.create", 500)

@@ -286,6 +286,11 @@ def test_the_parts_of_a_bill_are_told_apart() -> None:
     assert [row["for"] for row in bill.to_dict()] == ["response", "transcription"]
 
 
+def test_a_bill_is_one_line_in_a_terminal() -> None:
+    assert repr(cost(Usage(text_out=M), "gpt-realtime-2.1")) == "<Cost: $24.00>"
+    assert repr(would_have_cost(Usage(audio_out=M))) == "<Cost: would have cost $20.00>"
+
+
 def test_a_free_bill_says_so_in_a_cell() -> None:
     assert (
         "costs nothing; with a paid one it would have cost $20.00" in would_have_cost(Usage(audio_out=M))._repr_html_()

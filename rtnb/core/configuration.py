@@ -75,8 +75,15 @@ class Configuration(Table[Setting]):
         return f"<Configuration: {asked} settings asked for, {', '.join(found) or 'all of them in force'}>"
 
     def _repr_html_(self) -> str:
-        rows = [[each.name, _shown(each.requested), _shown(each.effective), _said(each)] for each in self]
-        return html_table(["setting", "requested", "effective", ""], rows, caption=repr(self)[1:-1])
+        asked = [each for each in self if each.verdict != "default"]
+        others = [each for each in self if each.verdict == "default"]
+        rows = [[each.name, _shown(each.requested), _shown(each.effective), _said(each)] for each in asked]
+        table = html_table(["setting", "requested", "effective", ""], rows, caption=repr(self)[1:-1])
+        if not others:
+            return table
+        more = html_table(["setting", "in force"], [[each.name, _shown(each.effective)] for each in others])
+        summary = f"{len(others)} that were not asked for: the server's own"
+        return f"{table}<details><summary>{summary}</summary>{more}</details>"
 
 
 def configuration(

@@ -46,27 +46,31 @@ def html_table(
     caption
         A sentence above it.
     """
+    sides = [_side(column) for column in zip(*rows, strict=True)] if rows else ["left"] * len(head)
+
+    def line(cells: Sequence[object], tag: str = "td") -> str:
+        return "<tr>" + "".join(_cell(cell, side, tag) for cell, side in zip(cells, sides, strict=True)) + "</tr>"
+
     lines: list[str] = []
     hidden = len(rows) - _HTML_ROWS
     if hidden > 0:
         half = _HTML_ROWS // 2
-        lines += [_line(row) for row in rows[:half]]
+        lines += [line(row) for row in rows[:half]]
         lines.append(f'<tr><td colspan="{len(head)}" style="text-align:center">… {hidden} more …</td></tr>')
-        lines += [_line(row) for row in rows[-half:]]
+        lines += [line(row) for row in rows[-half:]]
     else:
-        lines += [_line(row) for row in rows]
-    names = "".join(f'<th style="text-align:left">{escape(name)}</th>' for name in head)
+        lines += [line(row) for row in rows]
     above = f'<caption style="text-align:left">{escape(caption)}</caption>' if caption else ""
-    below = f"<tfoot>{''.join(map(_line, foot))}</tfoot>" if foot else ""
-    return f"<table>{above}<thead><tr>{names}</tr></thead><tbody>{''.join(lines)}</tbody>{below}</table>"
+    below = f"<tfoot>{''.join(map(line, foot))}</tfoot>" if foot else ""
+    return f"<table>{above}<thead>{line(head, 'th')}</thead><tbody>{''.join(lines)}</tbody>{below}</table>"
 
 
-def _line(cells: Sequence[object]) -> str:
-    return "<tr>" + "".join(_cell(cell) for cell in cells) + "</tr>"
+def _side(column: Sequence[object]) -> str:
+    """Numbers stand right, with their dashes and their head."""
+    return "right" if any(isinstance(cell, (int, float)) and not isinstance(cell, bool) for cell in column) else "left"
 
 
-def _cell(value: object) -> str:
-    side = "right" if isinstance(value, (int, float)) and not isinstance(value, bool) else "left"
+def _cell(value: object, side: str, tag: str) -> str:
     if value is None:
         text = "–"
     elif isinstance(value, float):
@@ -75,7 +79,7 @@ def _cell(value: object) -> str:
         text = f"{value:,}"
     else:
         text = str(value)
-    return f'<td style="text-align:{side}">{escape(text)}</td>'
+    return f'<{tag} style="text-align:{side};padding:0 .5em">{escape(text)}</{tag}>'
 
 
 class Table(list[T]):

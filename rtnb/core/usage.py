@@ -103,7 +103,7 @@ class CostLine:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Cost:
     """What something cost, line by line. May be added; lines of the same model, kind and price are merged.
 
@@ -185,6 +185,9 @@ class Cost:
             return f"{PRICE_UNKNOWN} ({whose})"
         amount = f"at least {dollars(self.at_least)} ({PRICE_UNKNOWN}: {whose})"
         return f"would have cost {amount}" if self.hypothetical else amount
+
+    def __repr__(self) -> str:
+        return f"<Cost: {self}>"
 
     def to_dict(self) -> list[dict[str, Any]]:
         """One plain row for each line."""
