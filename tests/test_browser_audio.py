@@ -348,6 +348,60 @@ def test_a_cell_shows_every_output_in_place_while_the_microphone_streams(noteboo
     assert marks.rstrip().endswith("done")
 
 
+# Jupyter's binary messages: number of offsets, offsets, then channel, header, parent, metadata, content, buffers.
+LOSE_BUFFERS = """(() => {
+  const without = (data) => {
+    if (!(data instanceof ArrayBuffer)) return data;
+    const view = new DataView(data);
+    const number = (i) => Number(view.getBigUint64(8 * i, true));
+    const at = Array.from({ length: number(0) }, (_, i) => number(i + 1));
+    if (at.length <= 6) return data;
+    globalThis.lost = (globalThis.lost ?? 0) + at.length - 6;
+    const made = new Uint8Array(56 + at[5] - at[0]);
+    const head = new DataView(made.buffer);
+    head.setBigUint64(0, 6n, true);
+    for (let i = 0; i < 6; i++) head.setBigUint64(8 + 8 * i, BigInt(56 + at[i] - at[0]), true);
+    made.set(new Uint8Array(data, at[0], at[5] - at[0]), 56);
+    return made.buffer;
+  };
+  const { send } = WebSocket.prototype;
+  WebSocket.prototype.send = function (data) { send.call(this, without(data)); };
+  const { set } = Object.getOwnPropertyDescriptor(WebSocket.prototype, "onmessage");
+  Object.defineProperty(WebSocket.prototype, "onmessage", { set(take) {
+    set.call(this, take && ((event) => take(new MessageEvent("message", { data: without(event.data) }))));
+  } });
+})()"""
+
+
+@pytest.mark.parametrize("lane", ["control", "comm"])
+def test_sound_crosses_a_front_end_that_loses_binary_buffers(lab: Lab, browser: Any, lane: str) -> None:
+    context = new_context(browser)
+    context.add_init_script(LOSE_BUFFERS)
+    try:
+        notebook = open_notebook(context, lab, f"lossy-{lane}.ipynb")
+        notebook.run(SETUP)
+        check_lossy(notebook, lane)
+    finally:
+        context.close()
+
+
+def check_lossy(notebook: Notebook, lane: str) -> None:
+    make(notebook, lane, "context_rate=24000")
+    assert notebook.page.evaluate("globalThis.lost") > 0
+    warm_up(notebook)
+    notebook.run("play('a', tone(0.5, amplitude=8000)); audio.speaker.end('a')")
+    notebook.wait_for("last('a') == 12000")
+    got, _ = tapped(notebook)
+    assert abs(np.max(np.abs(got)) * 32768 - 8000) < 2
+    notebook.run("audio.microphone.start()")
+    notebook.wait_for("len(frames) > 30")
+    notebook.run("audio.microphone.stop()")
+    data = notebook.value("__import__('base64').b64encode(b''.join(pcm for _, pcm in frames)).decode()")
+    samples = np.frombuffer(base64.b64decode(data), "<i2") / 32768
+    fits = [fit for _, fit in places(samples[6_000:], spoken())]
+    assert sum(fit > 0.95 for fit in fits) >= len(fits) - 1, fits
+
+
 def test_record_blocks_in_a_cell_and_gives_what_was_asked(notebook: Notebook) -> None:
     make(notebook, "websocket")
     assert notebook.run("print(len(audio.record(1.0)))").strip() == "48000"
