@@ -187,8 +187,8 @@ def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     replay = commands.add_parser(
         "replay",
         help="serve a recording to any client",
-        description="Serve a recording, as session.save() writes it, to any client: it answers what was recorded, at the "
-        "times at which it was. Prints its address when it is ready.",
+        description="Serve a recording, as session.save() writes it, to any client: it answers what was recorded, when "
+        "it was. Prints its address when it is ready.",
     )
     replay.add_argument("folder", type=Path, metavar="FOLDER", help="the recording")
     replay.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1: this machine only)")
