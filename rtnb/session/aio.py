@@ -24,8 +24,9 @@ class Aio:
     ``truncate``, ``add_tool`` and ``remove_tool``, with the same arguments.
     """
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, session: object = None) -> None:
         self._core = core
+        self._session = session  # held: a session that nobody holds closes
 
     async def connect(self, timeout: float = 10) -> None:
         """As `Session.connect`."""

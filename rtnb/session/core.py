@@ -72,6 +72,7 @@ logger = logging.getLogger(__name__)
 
 _ANSWER_S: Final = 120.0
 _CONNECT_S: Final = 10.0
+_ABANDONED_S: Final = 0.1
 
 
 class Core(Accounting, Calls, Sounding):
@@ -125,6 +126,7 @@ class Core(Accounting, Calls, Sounding):
             send=self.send_for_budget,
             is_ready=lambda: self.is_ready,
             hint=self.hint,
+            answers_speech=self.answers_speech,
         )
         self.sequencer = Sequencer(
             send=self._put,
@@ -261,6 +263,23 @@ class Core(Accounting, Calls, Sounding):
         self.unclaimed.close()
         if was_opening or self.state is not SessionState.IDLE:
             self._set_state(SessionState.CLOSED)
+
+    def abandon(self) -> None:
+        """Nobody holds the session any more: close once its open answers are done. On any thread, the collector too."""
+        loop = self.runner.loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # it was closed just now
+                loop.call_soon_threadsafe(lambda: _keep(loop.create_task(self._close_abandoned())))
+
+    async def _close_abandoned(self) -> None:
+        for _ in range(round(_ANSWER_S / _ABANDONED_S)):
+            if not self.is_playing and all(reply.is_done for reply in self.replies):
+                break
+            await asyncio.sleep(_ABANDONED_S)
+        await self.do_close()
+        self.listeners.close()
+        self.runner.stop()
+        _open_cores.discard(self)
 
     def stop(self) -> None:
         """End the threads; the next call starts new ones."""

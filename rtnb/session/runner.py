@@ -47,6 +47,11 @@ class Runner:
         return self._thread is threading.current_thread()
 
     @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop, when there is one; asking takes no lock, so that the garbage collector may."""
+        return self._loop
+
+    @property
     def is_running(self) -> bool:
         """Whether there is a thread."""
         return self._thread is not None

@@ -11,6 +11,7 @@ Imports `rtnb.core`, `rtnb.net` and its neighbours in `rtnb.session`.
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
@@ -148,10 +149,14 @@ class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
             prices=prices,
             reconnect=reconnect,
         )
-        self.aio = Aio(self._core)
-        """The same calls, awaitable: ``await session.aio.wait("response.done")``."""
+        weakref.finalize(self, self._core.abandon).atexit = False  # at the end of the program the core closes itself
         if is_provided("session.say"):
             service("session.say")(f"rtnb: {self._core.endpoint.describe()}")
+
+    @property
+    def aio(self) -> Aio:
+        """The same calls, awaitable: ``await session.aio.wait("response.done")``."""
+        return Aio(self._core, self)
 
     # ---- opening and closing
 
@@ -169,7 +174,10 @@ class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
         return self
 
     def close(self) -> None:
-        """Close the connection and end the session's thread; when it is closed, nothing happens."""
+        """Close the connection and end the session's thread; when it is closed, nothing happens.
+
+        A session that nobody holds any more closes by itself, as soon as its open answers are done.
+        """
         self._core.close()
 
     def __enter__(self) -> Session:
