@@ -25,7 +25,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import anywidget
 
@@ -115,8 +115,6 @@ class View(anywidget.AnyWidget):  # type: ignore[misc]
 class _Feed:
     """The thread, and what waits for it."""
 
-    _names: ClassVar[str] = "rtnb views"
-
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[tuple[weakref.ref[View], Callable[[], None] | None]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -127,7 +125,7 @@ class _Feed:
         if self._thread is None or not self._thread.is_alive():
             with self._lock:
                 if self._thread is None or not self._thread.is_alive():
-                    self._thread = threading.Thread(target=self._run, name=self._names, daemon=True)
+                    self._thread = threading.Thread(target=self._run, name="rtnb views", daemon=True)
                     self._thread.start()
 
     def _run(self) -> None:
