@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rtnb.core.tool_output import Result as Result
     from rtnb.core.tools import Tool as Tool
     from rtnb.core.tools import tool as tool
+    from rtnb.local.detecting import detect_turns as detect_turns
     from rtnb.local.server import LocalEndpoint as LocalEndpoint
     from rtnb.net.endpoints import endpoint as endpoint
     from rtnb.notebook.audio_io import AudioIO as AudioIO
@@ -66,6 +67,7 @@ _HOMES = {
     "Tool": "rtnb.core.tools",
     "ToolError": "rtnb.core.errors",
     "WaitTimeout": "rtnb.core.errors",
+    "detect_turns": "rtnb.local.detecting",
     "endpoint": "rtnb.net.endpoints",
     "explain": "rtnb.core.explain",
     "lint": "rtnb.core.lint",

@@ -108,6 +108,11 @@ class Turns:
         return self._n_bytes // _BYTES_PER_MS
 
     @property
+    def voiced_ms(self) -> float:
+        """Where the last frame with speech in it ended, of the segment that is open or was the last."""
+        return self._voiced_until
+
+    @property
     def settings(self) -> Mapping[str, Any] | None:
         """The settings in force."""
         return self._settings
