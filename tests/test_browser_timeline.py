@@ -74,7 +74,7 @@ def mark(notebook: Notebook, lane: str, kind: str = "") -> Any:
 
 def test_every_lane_has_its_name_its_marks_and_its_sound(notebook: Notebook) -> None:
     page = notebook.page
-    names = page.locator(".rtnb-tl svg .name").all_inner_texts()
+    names = page.locator(".rtnb-tl svg .name").all_text_contents()
     assert names == ["you", "speech detected", "responses", "tools", "audio received", "audio heard", "words", "errors"]
     for lane in ("you", "received", "heard"):
         assert len(page.locator(f'.rtnb-tl .wave[data-lane="{lane}"]').get_attribute("d")) > 50

@@ -224,13 +224,15 @@ class Drawing {
   /** The kernel's data, anew. */
   take() {
     const data = this.model.get("data");
+    const before = this.whole;
+    const wasWhole = !before || (this.view.start <= before.start && this.view.end >= before.end);
     this.whole = { start: data.start, end: data.end };
     this.names = data.names;
     this.lanes = data.lanes;
     this.marks = /** @type {Mark[]} */ (data.marks);
     this.coarse = outlines(data.sound);
     this.fine = null;
-    this.view = this.view ? clamped(this.view, this.whole) : { ...this.whole };
+    this.view = wasWhole ? { ...this.whole } : clamped(this.view, this.whole);
     this.at = null;
     this.plot.setAttribute("aria-label", `Timeline, ${clock(this.whole.start)} to ${clock(this.whole.end)}, ${this.marks.length} marks in ${this.lanes.length} lanes`);
     this.draw();
