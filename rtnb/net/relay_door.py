@@ -121,8 +121,6 @@ class Door(ServerConnection):
     def data_received(self, data: bytes) -> None:
         """Take bytes from the socket; called by asyncio."""
         if self._head is None:
-            if self._plain is None:
-                super().data_received(data)
             return
         self._head += data
         if self._plain is None and not self._read_head():
@@ -148,7 +146,9 @@ class Door(ServerConnection):
         if request.method == "GET" and "websocket" in request.header("upgrade").lower():
             held, self._head = bytes(self._head), None
             self._settle()
-            super().data_received(held)
+            # from here on asyncio calls websockets without a detour: it is called for each piece of each client
+            self.data_received = super().data_received  # type: ignore[method-assign]
+            self.data_received(held)
             return False
         length = request.header("content-length") or "0"
         if request.header("transfer-encoding") or not length.isdigit():

@@ -97,7 +97,7 @@ class Bridge:
         self._to_beta = GaToBetaServer() if is_beta else None
         self._clock: Callable[[], float] = asyncio.get_running_loop().time
         self._told_at = -_SLOW_NOTE_S
-        self.passed = {"client": [0, 0], "upstream": [0, 0]}
+        self.passed = {"client": (0, 0), "upstream": (0, 0)}
         """Events and characters passed on, by who sent them."""
         self.dollars = 0.0
 
@@ -136,46 +136,57 @@ class Bridge:
     # ---- the two directions
 
     async def _up(self) -> str:
-        client, upstream, counts, account = self._client, self._upstream, self.passed["client"], self._account
-        receive, send, clock = client.recv, upstream.send, self._clock
+        receive, send, account, clock = self._client.recv, self._upstream.send, self._account, self._clock
         is_rated, is_beta = account.is_rated, self._to_beta is not None
-        while True:
-            try:
-                message = await receive()
-            except ConnectionClosed:
-                return "client"
-            counts[0] += 1
-            counts[1] += len(message)
-            if is_rated:
-                wait, breach = account.take(len(message), clock())
-                if breach is not None:
-                    await self._slow(wait, breach)
-            try:
-                await send(self._as_ga(message) if is_beta else message)
-            except ConnectionClosed:
-                return "upstream"
+        events = characters = 0
+        try:
+            while True:
+                try:
+                    message = await receive()
+                except ConnectionClosed:
+                    return "client"
+                events += 1
+                characters += len(message)
+                if is_rated:
+                    wait, breach = account.take(len(message), clock())
+                    if breach is not None:
+                        await self._slow(wait, breach)
+                if is_beta:
+                    message = self._as_ga(message)
+                try:
+                    await send(message)
+                except ConnectionClosed:
+                    return "upstream"
+        finally:
+            self.passed["client"] = events, characters
 
     async def _down(self) -> str:
-        client, upstream, counts = self._client, self._upstream, self.passed["upstream"]
-        receive, send = upstream.recv, client.send
+        receive, send = self._upstream.recv, self._client.send
         is_beta = self._to_beta is not None
-        while True:
-            try:
-                message = await receive()
-            except ConnectionClosed:
-                return "upstream"
-            counts[0] += 1
-            counts[1] += len(message)
-            over: _Over | None = None
-            if isinstance(message, str) and not message.startswith(_AUDIO):
-                message, over = self._looked_at(message)
-            try:
-                for each in self._as_beta(message) if is_beta else (message,):
-                    await send(each)
-            except ConnectionClosed:
-                return "client"
-            if over is not None:
-                raise over
+        events = characters = 0
+        try:
+            while True:
+                try:
+                    message = await receive()
+                except ConnectionClosed:
+                    return "upstream"
+                events += 1
+                characters += len(message)
+                over: _Over | None = None
+                if type(message) is str and not message.startswith(_AUDIO):
+                    message, over = self._looked_at(message)
+                try:
+                    if is_beta:
+                        for each in self._as_beta(message):
+                            await send(each)
+                    else:
+                        await send(message)
+                except ConnectionClosed:
+                    return "client"
+                if over is not None:
+                    raise over
+        finally:
+            self.passed["upstream"] = events, characters
 
     # ---- looking
 
