@@ -21,6 +21,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 import rtnb as package
+from rtnb.net.relay import Relay
 
 KEY = "sk-" + "y" * 24
 TOKEN = "relay-" + "t" * 20
@@ -216,3 +217,18 @@ def test_the_relay_is_not_loaded_with_rtnb() -> None:
     code = "import sys, rtnb; print([m for m in sys.modules if 'relay' in m or 'websockets' in m])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_with_nothing_it_relays_to_the_embedded_endpoint(tmp_path: pathlib.Path) -> None:
+    with running("relay", "--port", "0", cwd=tmp_path) as command:
+        assert command.line().startswith("Relay ready: ws://127.0.0.1:")
+        assert command.line().startswith("Upstream: local endpoint (no key")
+        assert command.end(signal.SIGINT)[0] == 0
+
+
+async def test_off_loopback_with_tokens_and_origins_it_serves(endpoint: package.LocalEndpoint) -> None:
+    options = {"host": "0.0.0.0", "tokens": [TOKEN], "origins": ["https://app.example"]}
+    async with Relay(endpoint.url, key=KEY, **options).serve() as relay:  # type: ignore[arg-type]
+        headers = {"Authorization": f"Bearer {TOKEN}", "Origin": "https://app.example"}
+        async with connect(relay.url, additional_headers=headers) as client, asyncio.timeout(TIMEOUT_S):
+            assert json.loads(await client.recv())["type"] == "session.created"
