@@ -193,6 +193,15 @@ def test_what_the_user_switched_off_is_not_switched_on_by_a_raised_budget(lab: L
     assert session.settings["audio"]["input"]["turn_detection"]["create_response"] is False
 
 
+def test_what_the_user_switched_off_meanwhile_stays_off(lab: Lab) -> None:
+    session = lab.session("Never", prices=DEAR, budget=0, turn_detection=VAD).connect()
+    session.wait("session.updated", where=_is_off, after=-1)
+    session.update(turn_detection={**VAD, "create_response": False})
+    session.budget = 1
+    session.update(instructions="x")
+    assert _is_off({"session": session.settings})
+
+
 def test_speech_by_hand_becomes_an_item_and_its_answer_is_refused(lab: Lab) -> None:
     session = lab.session("Never", prices=DEAR, budget=0)
     with pytest.raises(rtnb.BudgetSpent), session.recording():

@@ -28,7 +28,7 @@ def test_a_session_accounts_for_what_its_log_holds(lab: Lab) -> None:
     log = session.events
     assert session.cost == cost_of(log, is_free=True)
     assert session.usage == usage_of(log)
-    assert session.turns == turns_of(log, asked=session._core.asked_at)
+    assert session.turns == turns_of(log, asked=session._core.asked_at, is_free=True)
     assert session.cost.usd == pytest.approx(sum(reply.cost.usd for reply in session.replies))
     assert sum((reply.usage for reply in session.replies), session.usage.__class__()) == session.usage
     assert [row["usd"] for row in session.turns.to_dict()] == pytest.approx([r.cost.usd for r in session.replies])

@@ -6,7 +6,7 @@ Imports `rtnb.core.charges`, `latency`, `log`, `prices`, `tables`, `tokens` and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Final
 
 from rtnb.core.charges import Charge, UsageReport, bill, charges
@@ -63,15 +63,9 @@ def cost_of(
 
 
 class TurnTable(Table[Turn]):
-    """The turns of a session: a list, and a table with their times, tokens and cost.
+    """The turns of a session: a list, and a table with their times, tokens and cost."""
 
-    Attributes
-    ----------
-    costs : dict of str to Cost
-        By the id of a turn's first response; transcription of what the user said included.
-    """
-
-    __slots__ = ("costs",)
+    __slots__ = ()
 
     columns = (
         "turn",
@@ -89,16 +83,12 @@ class TurnTable(Table[Turn]):
         "out_of_band",
     )
 
-    def __init__(self, of: Iterable[Turn] = (), costs: Mapping[str, Cost] | None = None) -> None:
-        super().__init__(of)
-        self.costs: dict[str, Cost] = dict(costs or {})
-
     def to_dict(self) -> list[dict[str, Any]]:
         """One plain row for each turn; times in milliseconds, `start` in seconds, `usd` None while it is not known."""
         return [self._row(number, turn) for number, turn in enumerate(self, 1)]
 
     def _row(self, number: int, turn: Turn) -> dict[str, Any]:
-        found = self.costs.get(turn.response_id)
+        found = turn.cost
         return {
             "turn": number,
             "kind": turn.kind,
@@ -128,9 +118,8 @@ class TurnTable(Table[Turn]):
         head = ["turn", "began with", "status", "at s", *(f"{name} ms" for name in known), "tools", "tokens", "USD"]
         rows: list[list[object]] = []
         for number, turn in enumerate(self, 1):
-            found = self.costs.get(turn.response_id)
             times = [_ms(getattr(turn.latency, name)) for name in known]
-            usd = "–" if found is None else dollars(found.usd)
+            usd = "–" if turn.cost is None else dollars(turn.cost.usd)
             begin = [number, turn.kind, turn.status, round(turn.start, 2)]
             rows.append([*begin, *times, turn.tool_calls or None, turn.usage.total, usd])
         below = "".join(f"<li><code>{name}</code>: {MEANINGS[name]}</li>" for name in known)
@@ -189,17 +178,15 @@ def turn_table(
     prices, is_free
         As for `usage_of`.
     """
-    found = list(of)
     costs_by_id = {(charge.kind, charge.id): charge.cost(prices, is_free=is_free) for charge in paid}
-    costs: dict[str, Cost] = {}
-    for turn in found:
+    table = TurnTable()
+    for turn in of:
         parts = [costs_by_id.get(("response", each)) for each in turn.responses]
         if turn.item_id is not None:
             parts.append(costs_by_id.pop(("transcription", turn.item_id), None))
         known = [part for part in parts if part is not None]
-        if known:
-            costs[turn.response_id] = sum(known, Cost(hypothetical=is_free))
-    return TurnTable(found, costs)
+        table.append(replace(turn, cost=sum(known, Cost(hypothetical=is_free))) if known else turn)
+    return table
 
 
 def turns_of(

@@ -1,6 +1,6 @@
 """What is known of a turn: what the user did, what answered it, and how long what took.
 
-Imports `rtnb.core.tokens` only.
+Imports `rtnb.core.tokens` and `rtnb.core.usage`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Final, Literal, TypeAlias
 
 from rtnb.core.tokens import Usage
+from rtnb.core.usage import Cost
 
 __all__ = ["Kind", "Latency", "Turn"]
 
@@ -96,6 +97,8 @@ class Turn:
         How many tools it called.
     usage : Usage
         Tokens of its responses.
+    cost : Cost or None
+        Of its responses, and of writing down what the user said; None where nobody has counted it.
     """
 
     response_id: str
@@ -111,3 +114,4 @@ class Turn:
     responses: tuple[str, ...] = ()
     tool_calls: int = 0
     usage: Usage = _NOTHING
+    cost: Cost | None = None

@@ -57,6 +57,9 @@ class Accounting:
         """Tell the user something worth knowing."""
         raise NotImplementedError
 
+    def _settle_updates(self) -> None:
+        raise NotImplementedError
+
     def _definitions(self, raw: Any = None) -> list[Any]:
         raise NotImplementedError
 
@@ -69,6 +72,14 @@ class Accounting:
         """Act on another budget, or other prices; from any thread."""
         if self.runner.is_running:
             self.runner.post(self.spending.look)
+
+    def answers_speech(self) -> bool:
+        """Whether the user's own settings let the server answer detected speech."""
+        self._settle_updates()
+        detection: Any = self.config
+        for name in ("audio", "input", "turn_detection"):
+            detection = detection.get(name) if isinstance(detection, Mapping) else None
+        return isinstance(detection, Mapping) and detection.get("create_response") is not False
 
     def send_for_budget(self, event: Event) -> None:
         """Send what the budget wants sent; an update takes its turn among others, which wait for their answers."""

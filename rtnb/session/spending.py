@@ -48,6 +48,8 @@ class Spending:
         Tells the model that would be asked now.
     send, is_ready
         Sends a client event, and whether there is a connection to send it through; on the session's loop.
+    answers_speech
+        Whether the user's own settings let the server answer detected speech.
     hint
         Tells the user something worth knowing.
     """
@@ -62,6 +64,7 @@ class Spending:
         send: Callable[[Event], object],
         is_ready: Callable[[], bool],
         hint: Callable[[str], None],
+        answers_speech: Callable[[], bool] = lambda: True,
     ) -> None:
         self._at_free_endpoint = is_free
         self._has_own_prices = prices is not None
@@ -70,6 +73,7 @@ class Spending:
         self._model = model
         self._send = send
         self._is_ready = is_ready
+        self._answers_speech = answers_speech
         self._hint = hint
         self._meter = ChargeMeter(model())
         self._lock = threading.Lock()
@@ -183,7 +187,7 @@ class Spending:
         if not self._is_shut or not self._is_ready():
             return
         self._is_shut = False
-        if self._detection is not None:
+        if self._detection is not None and self._answers_speech():
             self._send(_update(self._detection, create_response=True))
 
     def _created(self, entry: Entry) -> None:
