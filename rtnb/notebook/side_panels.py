@@ -76,7 +76,7 @@ class SidePanels(View):
     @property
     def memory(self) -> Memory | None:
         """The memory that a tool of the session fills; None when there is none."""
-        for tool in self._session._core.tools:
+        for tool in list(self._session._core.tools):
             owner = getattr(tool.handler, "__self__", None)
             if isinstance(owner, Memory):
                 return owner
@@ -90,7 +90,7 @@ class SidePanels(View):
             place = _place(item)
             if place is not None and len(places) < _PLACES:
                 places.setdefault(place["location"], place)
-        if not places and not any("weather" in tool.name for tool in self._session._core.tools):
+        if not places and not any("weather" in tool.name for tool in list(self._session._core.tools)):
             return None
         return list(reversed(places.values()))
 
