@@ -163,8 +163,7 @@ class Regular:
 
     def _error(self, event: Event) -> Event:
         error = event.get("error")
-        error = dict(error) if isinstance(error, Mapping) else {"message": str(error)}
-        if error.get("event_id") is not None:
+        if not isinstance(error, Mapping) or error.get("event_id") is not None:
             return event
         asked = self._update
         if asked is None and self._asked and "cancel" not in str(error.get("message")).lower():
