@@ -105,6 +105,19 @@ def test_tools_that_ran_while_the_budget_was_spent_give_their_output_and_nothing
     assert session.respond().text == "Never said"
 
 
+def test_a_fork_keeps_to_the_same_budget_and_prices(lab: Lab) -> None:
+    session = lab.session("Hello there", "Again", prices=DEAR, budget=0.5)
+    session.ask("hi").wait()
+    fork = session.fork()
+    try:
+        assert (fork.budget, fork.cost.usd) == (0.5, 0)
+        fork.ask("more").wait()
+        with pytest.raises(rtnb.BudgetSpent):
+            fork.ask("and more")
+    finally:
+        fork.close()
+
+
 # -- telling
 
 

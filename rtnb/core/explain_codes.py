@@ -129,7 +129,7 @@ CODES: Final[Mapping[str, Told]] = {
     "session_expired": (
         "The session reached its time limit of 60 minutes.",
         "It was open for that long.",
-        "Connect again; a new connection begins with an empty conversation.",
+        "rtnb opens a new connection before that, and puts the conversation into it (`Session(reconnect=...)`).",
     ),
     # who may connect, and with what
     "invalid_api_key": (
@@ -182,7 +182,18 @@ CODES: Final[Mapping[str, Told]] = {
         "The header `OpenAI-Beta: realtime=v1`, or an old client.",
         "Leave the header out and use today's names: `rtnb.lint(event)` tells them.",
     ),
+    # from a relay
+    "upstream_unavailable": (
+        "The relay could not reach the service behind it.",
+        "The network between them, or the service.",
+        "Try again soon; whoever runs the relay sees more in its log.",
+    ),
     # types of errors, where there is no code
+    "relay_error": (
+        "A relay between here and the service refused it.",
+        "One of its limits: sessions, events, time or money.",
+        "Read the message; ask whoever runs the relay.",
+    ),
     "server_error": (
         "The server had a fault of its own.",
         "Nothing that you sent.",

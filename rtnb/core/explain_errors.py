@@ -88,7 +88,7 @@ CLOSES: Final[Mapping[int, Told]] = {
     1001: (
         "The server ended the session.",
         "Mostly the time limit of 60 minutes; also a server that is being restarted.",
-        "`session.connect()` opens a new one, with an empty conversation.",
+        "rtnb opens a new one by itself and puts the conversation into it (`Session(reconnect=...)`).",
     ),
     1002: ("A breach of the WebSocket protocol.", "A proxy in between, or a fault.", "Connect again."),
     1003: ("The other side does not take this kind of frame.", "A binary frame.", "Send text frames only."),
@@ -96,7 +96,7 @@ CLOSES: Final[Mapping[int, Told]] = {
     1006: (
         "The connection broke without a goodbye.",
         "The network, a sleeping computer, or a server that stopped.",
-        "Check the network, then `session.connect()`.",
+        "rtnb tries again by itself for a minute; then check the network, and `session.connect()`.",
     ),
     1007: ("A frame was not what it said it was.", "Text that is no UTF-8.", "Send UTF-8."),
     1008: ("The server's rules forbid this connection.", "A relay's limits or origins.", "Ask whoever runs it."),
@@ -105,9 +105,9 @@ CLOSES: Final[Mapping[int, Told]] = {
         "More than 15 MiB of sound in one event.",
         "Send sound in smaller pieces.",
     ),
-    1011: ("The server had a fault of its own.", "Nothing that you sent.", "`session.connect()` soon again."),
-    1012: ("The server is restarting.", "Maintenance.", "`session.connect()` soon again."),
-    1013: ("The server is too busy now.", "Load.", "Wait a little, then connect again."),
+    1011: ("The server had a fault of its own.", "Nothing that you sent.", "rtnb tries again by itself."),
+    1012: ("The server is restarting.", "Maintenance.", "rtnb tries again by itself."),
+    1013: ("The server is too busy now.", "Load, or the limits of a relay.", "rtnb tries again by itself."),
     1015: (
         "The secure connection failed.",
         "Certificates: often a company proxy.",
@@ -137,7 +137,7 @@ ERRORS: Final[Mapping[str, Told]] = {
     "ConnectionClosed": (
         "An open connection ended.",
         "`error.code` is the close code: `rtnb.explain(error.code)`.",
-        "`session.connect()` opens a new one; what was said stays in `session.events`.",
+        "rtnb opens a new one where that helps, else `session.connect()` does; what was said stays.",
     ),
     "NotConnected": (
         "A call needs a connection, and there is none.",

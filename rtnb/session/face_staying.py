@@ -47,7 +47,8 @@ class StayingFace:
     def fork(self: _S, item: Item | str | None = None, *, name: str | None = None) -> _S:  # type: ignore[misc]
         """A second session that continues from any turn; this one goes on as it is.
 
-        It has the conversation up to and including `item`, the same settings and tools, and a connection of its own.
+        It has the conversation up to and including `item`, the same settings and tools, a connection of its own, and
+        the same budget anew.
 
         Parameters
         ----------
@@ -72,9 +73,8 @@ class StayingFace:
                 raise ProtocolError(f"{wanted} is no item of this conversation; see session.items")
             items = items[: ids.index(wanted) + 1]
         tools = [tool for each in core.tools.names if (tool := core.tools.get(each)) is not None]
-        fork = continued(
-            type(self), self._snapshot(items, audio=True, scrub=False), core.endpoint, tools=tools, name=name
-        )
+        snapshot = self._snapshot(items, audio=True, scrub=False)
+        fork = continued(type(self), snapshot, core.endpoint, tools=tools, name=name, **core.spending.options)
         fork._core.config = {**fork._core.config, "tools": core.config.get("tools") or []}
         fork.connect()
         return fork

@@ -91,6 +91,11 @@ class Spending:
     # ---- reading, on any thread
 
     @property
+    def options(self) -> dict[str, Any]:
+        """``budget`` and ``prices``, as a session takes them that is to keep to the same."""
+        return {"budget": self.budget.limit, "prices": self.prices if self._has_own_prices else None}
+
+    @property
     def is_free(self) -> bool:
         """Nobody pays: the cost is what it would have been."""
         return self._at_free_endpoint and not self._has_own_prices
