@@ -505,3 +505,18 @@ def test_before_the_connection_the_settings_wait() -> None:
     found = configuration({"output_modalities": ["text"]}, {})
     assert rows(found) == {"output_modalities": (["text"], None, "not connected")}
     assert repr(found) == "<Configuration: 1 settings, not connected yet>"
+
+
+def test_the_page_on_cost_names_what_there_is() -> None:
+    import pathlib
+    import re
+
+    import rtnb
+    from rtnb.core.estimate import Estimate
+
+    text = (pathlib.Path(__file__).parents[1] / "docs" / "cost.md").read_text(encoding="utf-8")
+    owners = {"session": rtnb.Session, "session.cost": Cost, "estimate": Estimate}
+    for owner, name in re.findall(r"\b(session\.cost|session|estimate)\.([a-z_]+)", text):
+        known = {*dir(owners[owner]), *getattr(owners[owner], "__dataclass_fields__", ())}
+        assert name in known, f"{owner}.{name}"
+    assert all(f"`{name}`" in text for name in Usage().to_dict())

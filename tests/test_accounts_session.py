@@ -219,3 +219,27 @@ def test_importing_rtnb_and_accounting_loads_no_heavy_package() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_saved_recording_gives_the_same_accounts(lab: Lab, tmp_path: Any) -> None:
+    lab.serve([call("add", a=1, b=2)], "Three.", "Again", hearing=Dictation("hello"))
+    session = lab.session(transcription="whisper-1")
+
+    @session.tool
+    def add(a: int, b: int) -> int:
+        """Add."""
+        return a + b
+
+    session.ask("add").wait()
+    session.append_audio(loud(500))
+    session.commit()
+    session.respond().wait()
+    eventually(lambda: session.cost.transcription.lines)
+    again = rtnb.load(session.save(tmp_path / "talk"))
+    assert again.cost == session.cost
+    assert again.usage == session.usage
+    assert again.usage.rows() == session.usage.rows()
+    assert again.turns == session.turns
+    assert again.latency == session.latency
+    assert again.configuration == session.configuration
+    assert session.cost_chart()._repr_png_()
