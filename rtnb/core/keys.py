@@ -2,10 +2,11 @@ r"""Keys and tokens in a text: where they stand, also when they are written with
 
 Theory of operation
 -------------------
-The same key may stand in a file as it is, with characters escaped (``sk-\u0061...``, ``%2D``, ``&#45;``), within JSON
-that is itself a string of JSON, or in base64. So a text is looked at in several *views*: as it stands; with escapes
-undone; with those undone that then appear; and so on. Each view knows which stretch of the text a character stands
-for, so that what is found in any view can be cut out of the text, whole escapes with it: what was JSON stays JSON.
+The same key may stand in a file as it is, with characters escaped (``sk-\u0061...``, ``%2D``, ``&#45;``), between the
+colours of a terminal, within JSON that is itself a string of JSON, or in base64. So a text is looked at in several
+*views*: as it stands; with escapes and colours undone; with those undone that then appear; and so on. Each view knows
+which stretch of the text a character stands for, so that what is found in any view can be cut out of the text, whole
+escapes with it: what was JSON stays JSON.
 
 A shape is taken for a key when keys look so and little else does: ``sk-`` is also how some class names of style sheets
 begin, so a long run of letters and digits is asked for. A value without a shape of its own is known by its name
@@ -145,6 +146,7 @@ _SHAPES: Final = (
 
 _ESCAPE: Final = re.compile(
     r"\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[\"'\\/bfnrt])|%[0-9A-Fa-f]{2}|&(?:\#\d{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[a-z]{2,6});"
+    r"|\x1b\[[0-9;]*m"
 )
 _SIMPLE: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/_-])(?=[A-Za-z0-9+/_-]*[A-Z])[A-Za-z0-9+/_-]{24,}={0,2}")
@@ -177,48 +179,63 @@ def find_keys(text: str, known: Iterable[str | None] = ()) -> list[Found]:
     """
     wanted = [key for key in known if key and len(key) >= _KNOWN_CHARS]
     spans: list[Found] = []
-    view: _View | None = _View(text)
-    for _ in range(_VIEWS):
-        if view is None:
+    for colour in (" ", ""):  # a colour may stand before a key, or within one
+        view: _View | None = _View(text)
+        has_colour = False
+        for _ in range(_VIEWS):
+            if view is None:
+                break
+            has_colour = has_colour or "\x1b[" in view.text
+            for start, end, kind in _in_view(view.text, wanted):
+                spans.append(Found(*view.span(start, end), kind, MARK))
+            view = view.unescaped(colour)
+        if not has_colour:
             break
-        for start, end, kind in _in_view(view.text, wanted):
-            spans.append(Found(*view.span(start, end), kind, MARK))
-        view = view.unescaped()
     spans += _in_base64(text, wanted)
     return _joined(spans)
 
 
 class _View:
-    """A text, and where in the first text each of its characters begins; None: it is the first text."""
+    """A text, and where in the first text each of its characters begins and ends; None: it is the first text."""
 
-    def __init__(self, text: str, starts: array[int] | None = None) -> None:
+    def __init__(self, text: str, places: tuple[array[int], array[int]] | None = None) -> None:
         self.text = text
-        self._starts = starts  # one more than there are characters: each ends where the next one begins
+        self._places = places
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """The stretch of the first text that ``text[start:end]`` stands for."""
-        return (start, end) if self._starts is None else (self._starts[start], self._starts[end])
+        return (start, end) if self._places is None else (self._places[0][start], self._places[1][end - 1])
 
-    def unescaped(self) -> _View | None:
-        """The same with its escapes undone; None when there are none."""
-        text, old = self.text, self._starts
-        starts, pieces, at = array("q"), [], 0
-        for match in _ESCAPE.finditer(text):
-            plain = _plain(match.group())
-            if plain is not None:
-                here = match.start()
-                pieces += [text[at:here], plain]
-                starts.extend(range(at, here + 1) if old is None else old[at : here + 1])
-                at = match.end()
+    def unescaped(self, colour: str) -> _View | None:
+        """The same with its escapes undone, those of colours replaced; None when there are none."""
+        starts, ends, pieces, at = array("q"), array("q"), [], 0
+
+        def copy(begin: int, end: int) -> None:
+            pieces.append(self.text[begin:end])
+            starts.extend(range(begin, end) if self._places is None else self._places[0][begin:end])
+            ends.extend(range(begin + 1, end + 1) if self._places is None else self._places[1][begin:end])
+
+        for match in _ESCAPE.finditer(self.text):
+            plain = _plain(match.group(), colour)
+            if plain is None:
+                continue
+            copy(at, match.start())
+            if plain:
+                begin, end = self.span(match.start(), match.end())
+                pieces.append(plain)
+                starts.append(begin)
+                ends.append(end)
+            at = match.end()
         if not at:
             return None
-        pieces.append(text[at:])
-        starts.extend(range(at, len(text) + 1) if old is None else old[at:])
-        return _View("".join(pieces), starts)
+        copy(at, len(self.text))
+        return _View("".join(pieces), (starts, ends))
 
 
-def _plain(escape: str) -> str | None:
+def _plain(escape: str, colour: str) -> str | None:
     """What an escape stands for; None when that is not one character."""
+    if escape[0] == "\x1b":
+        return colour
     if escape[0] == "\\":
         if escape[1] in "ux":
             return chr(int(escape[2:], 16))

@@ -136,11 +136,10 @@ def _without(text: str, found: list[Found]) -> str:
     return "".join([*parts, text[at:]])
 
 
-def _shape(text: str) -> list[bool]:
-    """Whether a text is JSON; where it is not, which of its lines are."""
-    if _loads(text) is not None:
-        return [True]
-    return [line[:1] in ("{", "[") and _loads(line) is not None for line in text.split("\n")]
+def _shape(text: str) -> tuple[bool, int]:
+    """Whether a text is JSON, and how many of its lines are."""
+    lines = [line for line in text.split("\n") if line[:1] in ("{", "[")]
+    return _loads(text) is not None, sum(_loads(line) is not None for line in lines)
 
 
 def _loads(text: str) -> Any:
