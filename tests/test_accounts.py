@@ -516,7 +516,7 @@ def test_the_page_on_cost_names_what_there_is() -> None:
 
     text = (pathlib.Path(__file__).parents[1] / "docs" / "cost.md").read_text(encoding="utf-8")
     owners = {"session": rtnb.Session, "session.cost": Cost, "estimate": Estimate}
-    for owner, name in re.findall(r"\b(session\.cost|session|estimate)\.([a-z_]+)", text):
+    for owner, name in re.findall(r"(?<!\")\b(session\.cost|session|estimate)\.([a-z_]+)", text):
         known = {*dir(owners[owner]), *getattr(owners[owner], "__dataclass_fields__", ())}
         assert name in known, f"{owner}.{name}"
     assert all(f"`{name}`" in text for name in Usage().to_dict())
