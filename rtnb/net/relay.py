@@ -41,7 +41,6 @@ from rtnb.net.endpoints import resolve
 from rtnb.net.relay_access import Access, Guest, Visitor
 from rtnb.net.relay_door import QuietLogger, WebRequest, door
 from rtnb.net.relay_ends import (
-    QUEUE,
     connect_upstream,
     end,
     part,
@@ -60,6 +59,7 @@ __all__ = ["Limits", "Relay"]
 logger = logging.getLogger(__name__)
 
 _MOST_BYTES: Final = 24 * 1024 * 1024  # 15 MiB of audio are 20 MiB of base64
+_CLIENT_QUEUE: Final = (4, 1)  # messages read ahead of upstream: they may be large, and strangers may send them
 _START_S: Final = 10.0
 _GONE_MODELS: Final = re.compile(r"gpt-4o(-mini)?-realtime-preview(-\d{4}-\d{2}-\d{2})?")
 
@@ -256,7 +256,7 @@ class Relay:
             process_request=self._process_request,
             select_subprotocol=select_subprotocol,
             max_size=_MOST_BYTES,
-            max_queue=QUEUE,
+            max_queue=_CLIENT_QUEUE,
             compression=None,  # base64 audio does not shrink enough to pay for the CPU
             ping_timeout=60,  # a browser that went to sleep holds a session that costs money
             close_timeout=5,

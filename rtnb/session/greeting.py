@@ -57,6 +57,8 @@ async def confirmed(link: Link, update: Event, *, timeout: float) -> None:
         await link.request(update, "session.updated", timeout=timeout)
         return
     patience = min(timeout / 2, _PATIENCE_S) if spoken.confirms else min(timeout, _KNOWN_SILENT_S)
+    if not spoken.greets and spoken.confirms:
+        patience = timeout - patience  # it said nothing so far, and may still load its models
     try:
         await link.request(update, "session.updated", timeout=patience)
         spoken.confirms = True
