@@ -51,6 +51,7 @@ def create_events(
     bytes_per_ms: int | None = None,
     heard_ms: Mapping[str, float] | None = None,
     most_audio: int = MOST_AUDIO,
+    encoded: dict[tuple[str, int], str] | None = None,
 ) -> list[Event]:
     """One ``conversation.item.create`` for each item that a client can create, in their order.
 
@@ -64,11 +65,15 @@ def create_events(
         How much was heard of answers that were interrupted, where the server was not told any more.
     most_audio
         Characters of base64 that speech may take in all, where there are transcripts that can stand for it.
+    encoded
+        Remembers the base64 of speech, by item and part: a log that is told it again and again keeps it once.
     """
     events: list[Event] = []
     room = most_audio
+    encoded = {} if encoded is None else encoded
     for item in reversed(list(items)):
-        made = item_of(item, room=room, bytes_per_ms=bytes_per_ms, heard_ms=(heard_ms or {}).get(item.id))
+        heard = (heard_ms or {}).get(item.id)
+        made = item_of(item, room=room, bytes_per_ms=bytes_per_ms, heard_ms=heard, encoded=encoded)
         if made is None:
             continue
         room -= sum(len(part.get("audio") or "") for part in made.get("content") or ())
@@ -77,7 +82,12 @@ def create_events(
 
 
 def item_of(
-    item: Item, *, room: int = MOST_AUDIO, bytes_per_ms: int | None = None, heard_ms: float | None = None
+    item: Item,
+    *,
+    room: int = MOST_AUDIO,
+    bytes_per_ms: int | None = None,
+    heard_ms: float | None = None,
+    encoded: dict[tuple[str, int], str] | None = None,
 ) -> dict[str, Any] | None:
     """An item as a client may create it; None where it may not.
 
@@ -87,12 +97,12 @@ def item_of(
         Any item.
     room
         Characters of base64 that its speech may take, where there is a transcript that can stand for it.
-    bytes_per_ms, heard_ms
+    bytes_per_ms, heard_ms, encoded
         As for `create_events`.
     """
     named: dict[str, Any] = {"id": item.id, "type": item.type}
     if item.type == "message":
-        content = _content(item, room, bytes_per_ms, heard_ms)
+        content = _content(item, room, bytes_per_ms, heard_ms, {} if encoded is None else encoded)
         return {**named, "role": item.role, "content": content}
     if item.type == "function_call":
         return {**named, "call_id": item.call_id or "", "name": item.name or "", "arguments": _arguments(item)}
@@ -104,7 +114,9 @@ def item_of(
     return {**named, **{name: item.raw[name] for name in fields if item.raw.get(name) is not None}}
 
 
-def _content(item: Item, room: int, bytes_per_ms: int | None, heard_ms: float | None) -> list[dict[str, Any]]:
+def _content(
+    item: Item, room: int, bytes_per_ms: int | None, heard_ms: float | None, encoded: dict[tuple[str, int], str]
+) -> list[dict[str, Any]]:
     if item.role == "assistant":
         return [{"type": "output_text", "text": _words(item, heard_ms)[: LIMITS.TEXT_CHARS] or _NOTHING_HEARD}]
     parts = []
@@ -113,7 +125,11 @@ def _content(item: Item, room: int, bytes_per_ms: int | None, heard_ms: float | 
             parts.append(_picture(item, index, part.image_url))
         elif part.type == "input_audio" and item.role == "user":
             fits = bytes_per_ms is None or item.bytes_per_ms == bytes_per_ms
-            parts.append(_speech(part, room if fits else 0, fits))
+            size = part.audio_bytes * 4 // 3 if fits else 0
+            if size and (size <= room or not part.transcript):
+                parts.append(_speech(part, encoded, (item.id, index)))
+            else:
+                parts.append(_text(part.transcript or "(something was said that was not kept)"))
         else:
             parts.append(_text(part.text or part.transcript))
     return parts or [_text("")]
@@ -126,12 +142,11 @@ def _words(item: Item, heard_ms: float | None) -> str:
     return item.text if item.truncated_at_ms is None else item.heard_transcript
 
 
-def _speech(part: Part, room: int, fits: bool) -> dict[str, Any]:
-    sound = part.audio() if fits else b""
-    if sound and (not part.transcript or len(sound) * 4 // 3 <= room):
-        made = {"type": "input_audio", "audio": base64.b64encode(sound[: LIMITS.APPEND_BYTES]).decode("ascii")}
-        return {**made, "transcript": part.transcript} if part.transcript else made
-    return _text(part.transcript or "(something was said that was not kept)")
+def _speech(part: Part, encoded: dict[tuple[str, int], str], key: tuple[str, int]) -> dict[str, Any]:
+    if key not in encoded:
+        encoded[key] = base64.b64encode(part.audio()[: LIMITS.APPEND_BYTES]).decode("ascii")
+    made = {"type": "input_audio", "audio": encoded[key]}
+    return {**made, "transcript": part.transcript} if part.transcript else made
 
 
 def _picture(item: Item, index: int, url: str) -> dict[str, Any]:

@@ -107,6 +107,7 @@ class Staying:
         self._began = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._watch = Watch(core)
+        self._encoded: dict[tuple[str, int], str] = {}  # the user's speech as it was put back before
 
     @property
     def is_away(self) -> bool:
@@ -166,6 +167,7 @@ class Staying:
         if tasks:
             await asyncio.wait(tasks)
         self._drop()
+        self._encoded.clear()
         self.continues = False
 
     # ---- losing a connection
@@ -295,7 +297,8 @@ class Staying:
         preset, self.preset = self.preset, []
         heard = {track.item_id: track.heard_ms for track in core.sound.ledger if track.is_stopped}
         items = core.conversation.items
-        events = create_events(items, bytes_per_ms=core.conversation.input_bytes_per_ms, heard_ms=heard) or preset
+        rate = core.conversation.input_bytes_per_ms
+        events = create_events(items, bytes_per_ms=rate, heard_ms=heard, encoded=self._encoded) or preset
         if not events:
             return
         for event in events[:-1]:

@@ -145,6 +145,14 @@ class State:
             item.bytes_per_ms = response.bytes_per_ms
             response.output.append(item)
 
+    def restores(self, item: Item) -> bool:
+        """Whether the server only confirms an item that a former connection had: then nothing of it changes."""
+        if item.id not in self.restoring:
+            return False
+        item.restored = True
+        self.sent.pop(item.id, None)
+        return True
+
     # -- changing ----------------------------------------------------------------------------------------------------
 
     def place(self, item: Item, event: Event) -> bool:

@@ -20,8 +20,7 @@ def _item_added(state: State, event: Event) -> Changes:
     item = state.described(described, enters=True)
     if item is None or not isinstance(described, dict):
         return unknown(event)
-    if item.id in state.restoring:
-        item.restored = True
+    if state.restores(item):
         return ()
     changes: list[Change] = []
     entered = state.place(item, event)
@@ -33,7 +32,7 @@ def _item_added(state: State, event: Event) -> Changes:
 def _item_created(state: State, event: Event) -> Changes:
     """The one event of the 2024 dialect where there are two today."""
     changes = _item_added(state, event)
-    item = changes[-1].item
+    item = changes[-1].item if changes else None
     if item is not None and item.response is None and item.status == "completed":
         return changes + state.finish(item, event, None)
     return changes
@@ -44,8 +43,7 @@ def _item_done(state: State, event: Event) -> Changes:
     item = state.described(described)
     if item is None or not isinstance(described, dict):
         return unknown(event)
-    if item.id in state.restoring:
-        item.restored = True
+    if state.restores(item):
         return ()
     changes: list[Change] = []
     entered = state.place(item, event)
