@@ -147,8 +147,9 @@ def test_a_budget_for_a_model_without_a_price_cannot_be_kept(lab: Lab) -> None:
     assert session.cost.usd > 0
 
 
-def test_where_nothing_is_paid_a_budget_never_bites(lab: Lab) -> None:
-    session = lab.session("Hello", "Again", budget=1e-9)
+@pytest.mark.parametrize("budget", [0, 1e-9])
+def test_where_nothing_is_paid_a_budget_never_bites(lab: Lab, budget: float) -> None:
+    session = lab.session("Hello", "Again", budget=budget)
     session.ask("hi").wait()
     assert session.ask("more").text == "Again"
     assert session.cost.hypothetical

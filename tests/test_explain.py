@@ -22,6 +22,7 @@ from rtnb.core.explain import Explanation, explain, known_names
 from rtnb.core.explain_codes import CODES, REASONS
 from rtnb.core.explain_errors import CLOSES, CONNECTING
 from rtnb.core.explain_page import page
+from rtnb.core.items import Response
 from rtnb.core.lint import lint
 from rtnb.core.log import EventLog
 from rtnb.core.protocol import CLIENT_EVENTS, SERVER_EVENTS, session_update
@@ -172,6 +173,17 @@ def test_a_finished_response_is_explained_by_its_outcome() -> None:
     failed = explain(done("failed", error={"type": "tokens", "code": "rate_limit_exceeded", "message": "wait"}))
     assert failed.what == CODES["rate_limit_exceeded"][0]
     assert explain(done("failed")).what == explain("ResponseFailed").what
+
+
+def test_a_response_and_a_failed_reply_are_explained() -> None:
+    response = Response("resp_1")
+    response.status, response.status_details = "incomplete", {"reason": "content_filter"}
+    assert explain(response).what == REASONS["content_filter"][0]
+
+    class Reply:
+        error = ServerError(an_error("cannot_update_voice"))
+
+    assert explain(Reply()).what == CODES["cannot_update_voice"][0]
 
 
 def test_an_event_that_would_be_refused_is_explained_in_the_words_of_the_lint() -> None:

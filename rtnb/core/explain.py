@@ -4,7 +4,7 @@ The words stand in tables: events in `rtnb.core.explain_events`, codes and outco
 and close codes in `explain_errors`, names of the 2024 beta in `rtnb.core.dialects`, fields of other APIs in
 `rtnb.core.lint_tables`: the lint has the same words.
 
-Imports these tables, `rtnb.core.lint` and `rtnb.core.log`.
+Imports these tables, `rtnb.core.items`, `rtnb.core.lint` and `rtnb.core.log`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from rtnb.core.explain_codes import CODES, REASONS
 from rtnb.core.explain_errors import CLOSES, CONNECTING, ERRORS
 from rtnb.core.explain_events import CLIENT, OWN, SERVER
 from rtnb.core.explain_short import refusal, renamed
+from rtnb.core.items import Response
 from rtnb.core.lint import Finding, lint
 from rtnb.core.log import Entry
 
@@ -106,9 +107,9 @@ def explain(thing: object) -> Explanation:
     Parameters
     ----------
     thing
-        An event (a dict, or an entry of ``session.events``); an exception; the name of an event; an error code, the
-        reason of a failed or cancelled response, a WebSocket close code; a name or field of the 2024 beta; what
-        `rtnb.lint` found.
+        An event (a dict, or an entry of ``session.events``); an exception; a response, or a reply that failed; the name
+        of an event; an error code, the reason of a failed or cancelled response, a WebSocket close code; a name or
+        field of the 2024 beta; what `rtnb.lint` found.
 
     Examples
     --------
@@ -132,6 +133,10 @@ def explain(thing: object) -> Explanation:
         return Explanation(thing.param or "the event", thing.message, "", thing.fix, "found by rtnb.lint")
     if isinstance(thing, int) and not isinstance(thing, bool):
         return _close(thing)
+    if isinstance(thing, Response):
+        return _done({"response": {"status": thing.status, "status_details": thing.status_details}})
+    if isinstance(error := getattr(thing, "error", None), BaseException):  # a reply that failed
+        return _error(error)
     return _name(thing) if isinstance(thing, str) else _nothing(type(thing).__name__)
 
 

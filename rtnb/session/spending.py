@@ -119,12 +119,10 @@ class Spending:
 
     def refusal(self) -> BudgetSpent | None:
         """Why no response may begin; None when one may."""
-        if self.budget.limit is None or (self.is_free and self.budget.limit > 0):
+        if self.budget.limit is None or self.is_free:
             return None
         model = self._model()
-        return self.budget.refusal(
-            Cost() if self.is_free else self.cost(), model=model, is_priced=self.is_free or (model or "") in self.prices
-        )
+        return self.budget.refusal(self.cost(), model=model, is_priced=(model or "") in self.prices)
 
     def check(self) -> None:
         """Raise `BudgetSpent` when no response may begin."""
