@@ -25,8 +25,9 @@ logger = logging.getLogger(__name__)
 Watcher: TypeAlias = Callable[[Entry, Changes], None]
 """Hears of each event of either side, with what it changed (nothing, of an event that was sent)."""
 
-_HARMLESS: Final = frozenset({"response_cancel_not_active"})
-"""Errors that only say that a race was lost: the answer was over when it was to be cancelled."""
+_HARMLESS: Final = frozenset({"response_cancel_not_active", "session_expired"})
+"""Errors that need no warning: a race was lost (the answer was over when it was to be cancelled), or the connection is
+about to end, which is told when it does."""
 
 _UPDATES: Final = {
     "item_added": None,
