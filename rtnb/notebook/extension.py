@@ -1,7 +1,9 @@
-"""``%load_ext rtnb``: lets a guide's script with ``asyncio.run(main())`` run in a cell unchanged.
+"""``%load_ext rtnb``: the cell magic ``%%realtime``, and ``asyncio.run`` in a cell.
 
-Nothing else in rtnb needs it: a session has a loop of its own. The patch is nest-asyncio2, the maintained continuation
-of nest_asyncio, whose last version breaks "Run all" on ipykernel 7 and ``asyncio.timeout`` on Python 3.12.
+The first is `rtnb.notebook.magics`. The second lets a guide's script with ``asyncio.run(main())`` run in a cell
+unchanged; nothing else in rtnb needs it, since a session has a loop of its own. The patch is nest-asyncio2, the
+maintained continuation of nest_asyncio, whose last version breaks "Run all" on ipykernel 7 and ``asyncio.timeout`` on
+Python 3.12.
 """
 
 from __future__ import annotations
@@ -12,11 +14,16 @@ __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 
 
 def load_ipython_extension(ipython: Any) -> None:
-    """Apply nest-asyncio2 to the kernel's loop; called by ``%load_ext rtnb``."""
+    """Register ``%%realtime``, and apply nest-asyncio2 to the kernel's loop; called by ``%load_ext rtnb``."""
     import nest_asyncio2
 
+    from rtnb.notebook.magics import register
+
+    register(ipython)
     nest_asyncio2.apply()
 
 
 def unload_ipython_extension(ipython: Any) -> None:
-    """Do nothing: the patch of a running loop cannot be taken back; restart the kernel for that."""
+    """Take the magic away. The patch of a running loop cannot be taken back; restart the kernel for that."""
+    for kind in ("line", "cell"):
+        ipython.magics_manager.magics[kind].pop("realtime", None)
