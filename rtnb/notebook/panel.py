@@ -265,9 +265,7 @@ class Panel:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         bundle: dict[str, Any] = {"text/plain": repr(self.session)}
-        html = static_html(self.session)
-        if html:
-            bundle["text/html"] = html
+        bundle["text/html"] = static_html(self.session)
         if not self.is_closed:
             view = self.widget._repr_mimebundle_()
             bundle |= {kind: value for kind, value in (view or {}).items() if "widget-view" in kind}
@@ -359,7 +357,6 @@ class Panel:
                 changed[name] = part
         if changed and self._pages:
             self.console.tell({"kind": "state", "parts": changed})
-        self._views.refresh()
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)

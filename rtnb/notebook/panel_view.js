@@ -91,7 +91,7 @@ export function view({ page, el }) {
   const byHand = () => !page.detects;
   on(record, "pointerdown", (event) => {
     if (event.button) return;
-    record.setPointerCapture(event.pointerId); // released outside the button is released too
+    if (event.isTrusted) record.setPointerCapture(event.pointerId); // released outside the button is released too
     if (byHand()) page.press.down();
   });
   on(record, "pointerup", () => byHand() && page.press.up());

@@ -1,6 +1,7 @@
 """What stands below the panel's controls: conversation, events, and what tools show; and the panel without a kernel.
 
-The views are widgets of their own (`rtnb.notebook.conversation`, `rtnb.notebook.events`, `rtnb.notebook.side`), made
+The views are widgets of their own (`rtnb.notebook.conversation`, `rtnb.notebook.events`,
+`rtnb.notebook.side_panels`), made
 when the panel is first shown.
 
 Imports its neighbours in `rtnb.notebook`, these when first used.
@@ -12,7 +13,7 @@ import importlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from rtnb.session.session import Session
 
 __all__ = ["Views", "shipped_clips", "static_html"]
-
-_VIEWS: Final = (("rtnb.notebook.conversation", "ConversationView"), ("rtnb.notebook.events", "EventTable"))
 
 _log = logging.getLogger(__name__)
 
@@ -48,24 +47,27 @@ class Views:
     def widget(self) -> ipywidgets.VBox:
         """All of it; made when first asked for."""
         if self._widget is None:
-            self._views = [made for module, name in _VIEWS if (made := self._made(module, name)) is not None]
-            row = ipywidgets.Box(self._views)
+            row = ipywidgets.Box(
+                self._made("rtnb.notebook.conversation:ConversationView")
+                + self._made("rtnb.notebook.side_panels:SidePanels")
+                + self._made("rtnb.notebook.events:EventTable")
+            )
             row.add_class("rtnb-views")
-            self._widget = ipywidgets.VBox([self._console, row])
+            tiles = [view.tiles for view in self._views if hasattr(view, "tiles")]  # of the weather, once asked for
+            self._widget = ipywidgets.VBox([self._console, row, *tiles])
             self._widget.add_class("rtnb-whole")
         return self._widget
 
-    def _made(self, module: str, name: str) -> Any:
+    def _made(self, target: str) -> list[Any]:
+        """The view in a list; none when it cannot be made."""
+        module, _, name = target.partition(":")
         try:
-            return getattr(importlib.import_module(module), name)(self._session)
-        except ImportError:
-            return None
+            view = getattr(importlib.import_module(module), name)(self._session)
         except Exception:  # noqa: BLE001 - the controls must stay usable without a view; it is logged
             _log.exception("the panel goes without its %s", name)
-            return None
-
-    def refresh(self) -> None:
-        """Show what has become there is to show."""
+            return []
+        self._views.append(view)
+        return [view]
 
     def close(self) -> None:
         """Take all of it away."""
@@ -75,11 +77,9 @@ class Views:
 
 def static_html(session: Session) -> str:
     """The session as HTML without scripts, for saved notebooks."""
-    try:
-        from rtnb.notebook.static import session_html
-    except ImportError:
-        return ""
-    return str(session_html(session))
+    from rtnb.notebook.static import session_html
+
+    return session_html(session)
 
 
 def shipped_clips() -> Iterator[tuple[str, Path]]:
