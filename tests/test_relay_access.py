@@ -303,13 +303,24 @@ async def test_who_is_too_fast_is_told_once_slowed_down_and_loses_nothing(limits
         assert words in errors[0]["message"]
 
 
+async def test_who_leaves_while_slowed_down_is_gone_at_once() -> None:
+    async with upstream(echo) as other, relay_to(other.url, limits=Limits(bytes_per_second=10)) as relay:
+        async with guest(relay, judged=False) as client:
+            await client.socket.send("\u00e9" * 5000)  # some twenty minutes
+            assert (await client.next())["error"]["code"] == "rate_limit_exceeded"
+        await eventually(lambda: relay.sessions == 0)
+        assert await asyncio.wait_for(other.closed.get(), TIMEOUT_S) == (1000, "")
+
+
 async def test_when_the_minutes_are_over_the_session_ends_and_no_other_begins() -> None:
     async with relay_lab(limits=Limits(minutes=0.3 / 60)) as relay:
         async with guest(relay) as client:
             assert (await client.next())["type"] == "session.created"
-            assert (await client.next())["error"]["code"] == "session_expired"
-            assert (await client.closed())[0] == 1001
-        assert (await turned_away(relay))[:2] == ("session_expired", 1001)
+            error = (await client.next())["error"]
+            assert error["code"] == "insufficient_quota"  # clients know that trying again is of no use
+            assert "minutes a day" in error["message"]
+            assert (await client.closed())[0] == 4000
+        assert (await turned_away(relay))[:2] == ("insufficient_quota", 4000)
         assert relay.metrics.get("limits_total", limit="minutes") == 2
 
 

@@ -191,6 +191,29 @@ async def test_two_relays_work_as_one_behind_haproxy(endpoint: package.LocalEndp
         assert one.end()[0] == 0
 
 
+async def test_a_session_whose_relay_dies_goes_on_at_the_other(
+    endpoint: package.LocalEndpoint, tmp_path: pathlib.Path
+) -> None:
+    environment = {"RTNB_API_KEY": KEY, "RTNB_RELAY_TOKENS": TOKEN, "RTNB_RELAY_SECRET": SECRET}
+    words = ("relay", "--port", "0", "--upstream", endpoint.url)
+    with (
+        running(*words, cwd=tmp_path, env=environment) as one,
+        running(*words, cwd=tmp_path, env=environment) as two,
+    ):
+        relays = {int(ready(each).split(":")[2].split("/")[0]): each for each in (one, two)}
+        async with haproxy(tmp_path, list(relays)) as port, httpx.AsyncClient() as web:
+            session = package.Session(f"ws://127.0.0.1:{port}/v1/realtime", output="text", key=TOKEN)
+            async with session:
+                assert await asyncio.to_thread(lambda: session.ask("My name is Ada.", timeout=TIMEOUT_S).text)
+                before = [item.id for item in session.items]
+                for each, process in relays.items():
+                    if (await web.get(f"http://127.0.0.1:{each}/healthz")).json()["sessions"]:
+                        process.process.kill()
+                answer = await asyncio.to_thread(lambda: session.ask("What is my name?", timeout=TIMEOUT_S).text)
+                assert "Ada" in answer
+                assert [item.id for item in session.items][: len(before)] == before
+
+
 async def test_close_codes_pass_through_haproxy(endpoint: package.LocalEndpoint, tmp_path: pathlib.Path) -> None:
     words = ("relay", "--port", "0", "--upstream", endpoint.url)
     with running(*words, cwd=tmp_path, env={"RTNB_API_KEY": KEY, "RTNB_RELAY_TOKENS": TOKEN}) as relay:

@@ -258,7 +258,9 @@ class Relay:
             max_size=_MOST_BYTES,
             max_queue=_CLIENT_QUEUE,
             compression=None,  # base64 audio does not shrink enough to pay for the CPU
-            ping_timeout=60,  # a browser that went to sleep holds a session that costs money
+            # A browser that went to sleep holds a session that costs money. Not sooner: while a client is slowed down,
+            # its pongs wait behind its events.
+            ping_timeout=120,
             close_timeout=5,
             logger=QuietLogger(logging.getLogger("rtnb.net.relay.websockets")),
         )

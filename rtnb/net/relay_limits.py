@@ -148,7 +148,8 @@ class Account:
         limits = self.limits
         if limits.minutes is not None and self._seconds >= limits.minutes * 60:
             words = f"This relay gives each client {limits.minutes:g} minutes a day, and they are over."
-            return Breach("minutes", "session_expired", words, 1001)
+            # not "session_expired": clients would connect again, and again
+            return Breach("minutes", "insufficient_quota", words, 4000)
         if limits.dollars is not None and self.dollars >= limits.dollars:
             words = f"This relay lets each client spend ${limits.dollars:g} a day, and they are spent."
             return Breach("dollars", "insufficient_quota", words, 4000)

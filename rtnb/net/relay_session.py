@@ -148,7 +148,7 @@ class Bridge:
                 events += 1
                 characters += len(message)
                 if is_rated:
-                    wait, breach = account.take(len(message), clock())
+                    wait, breach = account.take(_size(message), clock())
                     if breach is not None:
                         await self._slow(wait, breach)
                 if is_beta:
@@ -223,7 +223,9 @@ class Bridge:
             self._metrics.add("limits_total", limit=breach.limit)
             with contextlib.suppress(ConnectionClosed):
                 await self._client.send(orjson.dumps(problem_event(breach.code, breach.message)).decode())
-        await asyncio.sleep(wait)
+        gone = asyncio.ensure_future(self._client.wait_closed())
+        await asyncio.wait({gone}, timeout=wait)
+        gone.cancel()
 
     # ---- the dialect of 2024
 
@@ -267,6 +269,10 @@ def problem_event(code: str, message: str) -> Event:
     """
     error = {"type": "relay_error", "code": code, "message": message, "param": None, "event_id": None}
     return {"type": "error", "event_id": new_id("event"), "error": error}
+
+
+def _size(message: str | bytes) -> int:
+    return len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode())
 
 
 def _event(message: Any) -> Event | None:
