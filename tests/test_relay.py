@@ -316,6 +316,17 @@ async def test_an_upstream_that_is_not_there_is_told_by_an_error_event() -> None
         assert relay.metrics.get("upstream_failures_total", reason="refused") == 1
 
 
+async def test_our_session_says_that_the_relay_was_reached_but_not_its_upstream() -> None:
+    async with upstream(echo) as other:
+        gone = other.url
+    async with relay_to(gone) as relay:
+        session = rtnb.Session(relay.url, output="text")
+        with pytest.raises(rtnb.ConnectionFailed, match="not what is behind it") as caught:
+            await session.aio.connect()
+        assert caught.value.reason == "network"
+        await session.aio.close()
+
+
 async def test_upstreams_refusal_passes_through() -> None:
     async with relay_lab(key="sk-" + "wrong" * 5) as relay, guest(relay) as client:
         assert (await client.next())["error"]["code"] == "invalid_api_key"

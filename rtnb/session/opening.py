@@ -36,6 +36,7 @@ _REASONS: Final = {
     "invalid_model": ("model", "this model does not speak the realtime protocol; give Session(model=...)"),
     "missing_model": ("model", "no model was named; give Session(model=...)"),
     "beta_api_shape_disabled": ("beta", "the 2024 beta dialect was asked for, which was shut off in May 2026"),
+    "upstream_unavailable": ("network", "the relay was reached, but not what is behind it; try again soon"),
     "session_expired": ("limit", "the time limit of the session is over"),
     "rate_limit_exceeded": ("limit", "too many sessions or requests at once; wait a little"),
 }
