@@ -26,6 +26,7 @@ import traitlets
 from rtnb.core.errors import RtnbError, WaitTimeout
 from rtnb.core.protocol import RATE
 from rtnb.notebook.lanes import Link
+from rtnb.notebook.modules import joined
 from rtnb.notebook.wires import Header
 
 __all__ = ["COMM_WARNING", "AudioIO", "PageMicrophone", "PageSpeaker"]
@@ -231,7 +232,7 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
     >>> audio.speaker.play("item_1", pcm); audio.speaker.end("item_1")  # doctest: +SKIP
     """
 
-    _esm = pathlib.Path(__file__).with_suffix(".js")
+    _esm = joined(pathlib.Path(__file__).with_suffix(".js"))
 
     _address = traitlets.Dict().tag(sync=True)
     lanes = traitlets.List(traitlets.Unicode(), ["websocket", "proxy", "control", "comm"]).tag(sync=True)

@@ -1,10 +1,10 @@
 // Pure parts of the AudioIO module, run by `node --test tests/js/`.
 import test from "node:test";
 import assert from "node:assert/strict";
-import {
-  FrameMaker, FrameQueue, PlayQueue, Resampler, asPcm16, fromBase64, fromPcm16, gcd, levelDb, median, pack, refusal,
-  socketAddresses, toBase64, toPcm16, unpack, workletSource,
-} from "../../rtnb/notebook/audio_io.js";
+import { FrameMaker, Resampler, fromPcm16, gcd, levelDb, toPcm16 } from "../../rtnb/notebook/audio_dsp.js";
+import { PlayQueue } from "../../rtnb/notebook/audio_play.js";
+import { FrameQueue, asPcm16, fromBase64, median, pack, refusal, socketAddresses, toBase64, unpack } from "../../rtnb/notebook/audio_wire.js";
+import { workletSource } from "../../rtnb/notebook/audio_worklet.js";
 
 const tone = (hz, rate, n, amplitude = 0.5, phase = 0) =>
   Float32Array.from({ length: n }, (_, i) => amplitude * Math.sin((2 * Math.PI * hz * i) / rate + phase));
