@@ -158,6 +158,16 @@ def test_a_session_with_azures_preview_speaks_the_beta_over_a_real_socket(monkey
             assert session.capabilities.dialect == "ga"
 
 
+def test_the_check_up_asks_azure_for_no_model_of_a_deployments_name() -> None:
+    from rtnb.net.service_check import Answer, models_url, service_rows
+
+    endpoint = azure(model="talk")
+    assert models_url(endpoint) == f"https://{HOST}/openai/v1/models"
+    assert [row.name for row in service_rows(endpoint, Answer(200, ("gpt-realtime",)))] == ["key"]
+    (refused,) = service_rows(endpoint, Answer(401))
+    assert "AZURE_OPENAI_API_KEY" in str(refused)
+
+
 # ---- any address -----------------------------------------------------------------------------------------------------
 
 

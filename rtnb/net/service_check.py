@@ -98,7 +98,7 @@ def service_rows(endpoint: Endpoint, answer: Answer) -> list[Row]:
         rows = [
             Row("key", "ok", f"{host} accepts it") if endpoint.key else Row("key", "ok", f"{host} answers without one")
         ]
-        if endpoint.model and answer.models:
+        if endpoint.model and answer.models and endpoint.kind != "azure":  # there it names a deployment, not a model
             rows.append(_model_row(endpoint.model, answer.models))
         return rows
     if answer.status == 401:
@@ -129,5 +129,5 @@ def _model_row(model: str, known: tuple[str, ...]) -> Row:
 
 
 def _key_fix(endpoint: Endpoint) -> str:
-    name = "OPENAI_API_KEY" if endpoint.kind == "openai" else "RTNB_API_KEY"
+    name = {"openai": "OPENAI_API_KEY", "azure": "AZURE_OPENAI_API_KEY"}.get(endpoint.kind, "RTNB_API_KEY")
     return f"check {name} (environment, or .env beside the notebook) for missing or additional characters"
