@@ -352,6 +352,15 @@ export function conversationView(items, wire, player, el) {
     part.node.classList.toggle("rv-playing", isMine);
   };
 
+  /** To the newest. Rows get their true height when they come into sight, so the end moves once or twice more. */
+  let settling = 0;
+  const toEnd = (again = 3) => {
+    cancelAnimationFrame(settling);
+    settling = 0;
+    list.scrollTop = list.scrollHeight;
+    if (again && follows) settling = requestAnimationFrame(() => toEnd(again - 1));
+  };
+
   const dirty = new Set(items.order);
   let gone = [];
   let wasPlaying = "";
@@ -387,18 +396,19 @@ export function conversationView(items, wire, player, el) {
     empty.hidden = n > 0;
     list.hidden = n === 0;
     say(empty, wire.live === "live" ? "Nothing was said yet." : "");
-    if (follows) list.scrollTop = list.scrollHeight;
+    if (follows) toEnd();
     newest.hidden = follows || !n;
   });
 
   list.addEventListener("scroll", () => {
+    if (settling) return;
     const atEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 30;
     if (atEnd !== follows) {
       follows = atEnd;
       newest.hidden = follows || !items.order.length;
     }
   });
-  list.addEventListener("wheel", (event) => event.deltaY < 0 && (follows = list.scrollHeight <= list.clientHeight), { passive: true });
+  list.addEventListener("wheel", (event) => event.deltaY < 0 && (cancelAnimationFrame(settling), (settling = 0), (follows = list.scrollHeight <= list.clientHeight)), { passive: true });
   list.addEventListener("keydown", (event) => {
     if (["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End", " ", "Enter"].includes(event.key)) event.stopPropagation();
   });
@@ -422,6 +432,7 @@ export function conversationView(items, wire, player, el) {
     close() {
       clearTimeout(noticeTimer);
       place.cancel();
+      cancelAnimationFrame(settling);
       wire.watchers.delete(watcher);
       player.watchers.delete(watcher);
       root.remove();

@@ -317,6 +317,8 @@ export function eventTable(rows, wire, el, bodies) {
       open.set(rowId, { member: 0 });
       fetchBody(rowId, 0);
       follows = false;
+      body.style.height = `${layout().height}px`; // room for it, before it is scrolled to
+      reveal(placeOf(rowId));
     }
     draw();
   };
