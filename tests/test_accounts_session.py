@@ -242,4 +242,5 @@ def test_a_saved_recording_gives_the_same_accounts(lab: Lab, tmp_path: Any) -> N
     assert again.turns == session.turns
     assert again.latency == session.latency
     assert again.configuration == session.configuration
-    assert session.cost_chart()._repr_png_()
+    assert again.cost_chart().axes[0].get_title(loc="left") == session.cost_chart().axes[0].get_title(loc="left")
+    assert [row["text"] for row in again.items.to_dict()] == [row["text"] for row in session.items.to_dict()]

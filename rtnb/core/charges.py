@@ -18,7 +18,7 @@ from rtnb.core.tables import frame, html_table
 from rtnb.core.tokens import TranscriptionUsage, Usage
 from rtnb.core.usage import PRICES, Cost, PriceTable, cost, dollars, transcription_cost, unreported
 
-__all__ = ["Charge", "ChargeMeter", "UsageReport", "bill", "charges"]
+__all__ = ["WATCHED", "Charge", "ChargeMeter", "UsageReport", "bill", "charges"]
 
 _NOTHING: Final = Usage()
 _NOT_WRITTEN: Final = TranscriptionUsage()
@@ -161,6 +161,10 @@ _TAKES: Final[Mapping[str, Any]] = {
     "conversation.item.added": ChargeMeter._added,
     "conversation.item.input_audio_transcription.completed": ChargeMeter._transcribed,
 }
+
+
+WATCHED: Final = frozenset(_TAKES)
+"""Names of the server's events that a `ChargeMeter` looks at; it may be spared the others."""
 
 
 def charges(log: Iterable[Entry], *, model: str | None = None) -> list[Charge]:

@@ -16,6 +16,7 @@ from rtnb.core.changes import Changes
 from rtnb.core.configuration import Configuration, configuration_of
 from rtnb.core.conversation import Conversation, Item
 from rtnb.core.errors import RtnbError, redact
+from rtnb.core.item_table import ItemTable
 from rtnb.core.items import Response
 from rtnb.core.log import Entry, EventLog
 from rtnb.core.protocol import BYTES_PER_MS, RATE
@@ -192,9 +193,9 @@ class Recording:
         return Conversation.replay(self.events[: index + 1])
 
     @property
-    def items(self) -> list[Item]:
-        """The items of the conversation, in its order."""
-        return self.conversation.items
+    def items(self) -> ItemTable:
+        """The items of the conversation, in its order: a list, with ``to_dict()`` and ``to_pandas()``."""
+        return ItemTable(self.conversation.items)
 
     @property
     def responses(self) -> list[Response]:
@@ -265,6 +266,10 @@ class Recording:
         start = self.events.last("session.created", direction="server")
         address = {"model": self._asked_model} if self._asked_model else {}
         return configuration_of(self.events[start.index if start else 0 :], requested=address)
+
+    def cost_chart(self) -> Any:
+        """Draw what each response cost, by kind of token, as ``session.cost_chart``."""
+        return service("session.cost_chart")(self.usage)
 
     def timeline(self, **options: Any) -> Any:
         """Everything on one clock, as ``session.timeline``."""

@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from rtnb.core.budget import Budget
-from rtnb.core.charges import Charge, ChargeMeter, UsageReport
+from rtnb.core.charges import WATCHED, Charge, ChargeMeter, UsageReport
 from rtnb.core.errors import BudgetSpent
 from rtnb.core.log import Entry
 from rtnb.core.prices import Price, PriceTable
@@ -143,10 +143,13 @@ class Spending:
 
     def received(self, entry: Entry) -> None:
         """Take one event of the server."""
+        name = entry.name
+        if name not in WATCHED:  # nearly all: pieces of text and sound
+            return
         charge = self._meter.push(entry)
         if charge is not None:
             self.look()
-        elif (handler := self._handlers.get(entry.name)) is not None:
+        elif (handler := self._handlers.get(name)) is not None:
             handler(entry)
 
     def look(self) -> None:
