@@ -406,6 +406,16 @@ def test_sound_that_is_cut_off_is_read_as_far_as_it_goes(folder: Path) -> None:
     assert any("audio/00-item_a lacks" in each for each in found.missing)
 
 
+def test_a_file_that_claims_to_be_endless_is_read_as_far_as_it_goes(folder: Path) -> None:
+    path = folder / "audio" / "00-item_a.flac"
+    data = bytearray(path.read_bytes())
+    data[21:26] = bytes([data[21] | 0x0F, 0xFF, 0xFF, 0xFF, 0xFF])  # how many samples there are: 36 bits
+    path.write_bytes(data)
+    again = rtnb.load(folder)
+    assert len(again.events) == 6
+    assert len(again.audio("item_a").pcm) == 9_600
+
+
 @pytest.mark.parametrize("data", [b"", b"fLaC", b"garbage" * 99])
 def test_a_file_of_sound_that_is_none_is_told(folder: Path, data: bytes) -> None:
     (folder / "audio" / "00-item_a.flac").write_bytes(data)

@@ -11,7 +11,7 @@ import contextlib
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -25,6 +25,7 @@ _LAWS: Final = {"audio/pcm": 1, "audio/pcma": 6, "audio/pcmu": 7}
 _FORMATS: Final = {law: format for format, law in _LAWS.items()}
 _TELEPHONE: Final = 8_000
 _BLOCK: Final = 1 << 16
+_AT_ONCE: Final = 1 << 27  # samples that are read in one go; a damaged file may claim any number
 _FLAC_BLOCK: Final = 1 << 10  # frames read at a time: where a file breaks off, so much is lost
 
 
@@ -42,7 +43,7 @@ def write_clip(folder: Path, clip: Clip) -> Path:
 def _write_flac(path: Path, clip: Clip) -> Path:
     import soundfile
 
-    with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16", format="FLAC", compression_level=1.0) as file:
+    with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16", format="FLAC", compression_level=0.6) as file:
         for block in _whole(clip.pieces()):
             file.write(np.frombuffer(block, "<i2"))
     return path
@@ -79,15 +80,22 @@ def _read_flac(path: Path) -> bytes:
         import soundfile
     except (ImportError, OSError):
         raise ValueError("reading FLAC needs soundfile: pip install soundfile") from None
-    pieces: list[bytes] = []
+    with contextlib.suppress(soundfile.LibsndfileError, TypeError), soundfile.SoundFile(path) as file:
+        if file.frames * file.channels < _AT_ONCE:
+            return _first_channel(file.read(dtype="int16", always_2d=True))
+    pieces: list[bytes] = []  # it breaks off somewhere: block by block, as far as it goes
     try:
         with soundfile.SoundFile(path) as file:
             while len(block := file.read(_FLAC_BLOCK, dtype="int16", always_2d=True)):
-                pieces.append(np.ascontiguousarray(block[:, 0], "<i2").tobytes())
+                pieces.append(_first_channel(block))
     except (soundfile.LibsndfileError, TypeError) as exc:
         if not pieces:
             raise ValueError(f"it is no FLAC file ({getattr(exc, 'error_string', exc)})") from exc
     return b"".join(pieces)
+
+
+def _first_channel(samples: Any) -> bytes:
+    return np.ascontiguousarray(samples[:, 0], "<i2").tobytes()
 
 
 def _read_wav(data: bytes) -> tuple[bytes, str]:

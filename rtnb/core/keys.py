@@ -88,7 +88,7 @@ _SHAPES: Final = (
     _shape("Slack token", "xox", r"(?<![A-Za-z0-9_])xox[abeprs]-[A-Za-z0-9-]{10,}"),
     _shape("AWS key", "akia asia", r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])"),
     _shape("Google key", "aiza", r"(?<![A-Za-z0-9_])AIza[A-Za-z0-9_-]{35}"),
-    _shape("key", "gsk r8 nvapi xai pplx", r"(?<![A-Za-z0-9_])(?:gsk|r8|nvapi|xai|pplx)[-_][A-Za-z0-9_-]{30,}"),
+    _shape("key", "gsk_ r8_ nvapi- xai- pplx-", r"(?<![A-Za-z0-9_])(?:gsk_|r8_|nvapi-|xai-|pplx-)[A-Za-z0-9_-]{30,}"),
     _shape("signed token", "eyj", r"(?<![A-Za-z0-9_])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
     _shape(
         "private key",
@@ -143,6 +143,12 @@ _SHAPES: Final = (
     _shape("Jupyter token", "token=", r"(?i)\b(?:[a-z]+\.)?token=(?P<key>[0-9a-f]{32,64})\b"),
     _shape("password in an address", "://", r"://[^\s/:@\"'\\]*:(?P<key>[^\s/@\"'\\:]{3,})@[A-Za-z0-9\[]"),
 )
+
+_NEEDLES: Final = {
+    needle: [shape for shape in _SHAPES if needle in shape.needles]
+    for needle in dict.fromkeys(needle for shape in _SHAPES for needle in shape.needles)
+}
+"""What may be found where a needle is: without any of them there is nothing to look for."""
 
 _ESCAPE: Final = re.compile(
     r"\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[\"'\\/bfnrt])|%[0-9A-Fa-f]{2}|&(?:\#\d{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[a-z]{2,6});"
@@ -255,27 +261,26 @@ def _in_view(text: str, wanted: Sequence[str]) -> Iterator[tuple[int, int, str]]
             at = text.find(key, at + len(key))
     small = text.lower()
     small = small if len(small) == len(text) else text  # some letters become two: then small ones only are found
-    for shape in _SHAPES:
-        group = "key" if "key" in shape.pattern.groupindex else 0
-        for start, end in _near(small, shape):
-            for match in shape.pattern.finditer(text, start, end):
-                if not (group and _PLACEHOLDERS.search(match[group])):
-                    yield match.start(group), match.end(group), shape.kind
+    for needle in [needle for needle in _NEEDLES if needle in small]:
+        for shape in _NEEDLES[needle]:
+            group = "key" if "key" in shape.pattern.groupindex else 0
+            for start, end in _near(small, needle, shape):
+                for match in shape.pattern.finditer(text, start, end):
+                    if not (group and _PLACEHOLDERS.search(match[group])):
+                        yield match.start(group), match.end(group), shape.kind
 
 
-def _near(small: str, shape: _Shape) -> Iterator[tuple[int, int]]:
-    """Where in a text a shape may be: the lines with one of its needles. Many times faster than to look everywhere."""
+def _near(small: str, needle: str, shape: _Shape) -> Iterator[tuple[int, int]]:
+    """Where in a text a shape may be: the lines with its needle. Many times faster than to look everywhere."""
     if len(small) < _SHORT or not shape.in_line:
-        if any(needle in small for needle in shape.needles):
-            yield 0, len(small)
+        yield 0, len(small)
         return
-    for needle in shape.needles:
-        at = small.find(needle)
-        while at >= 0:
-            end = small.find("\n", at)
-            end = len(small) if end < 0 else end
-            yield small.rfind("\n", 0, at) + 1, end
-            at = small.find(needle, end)
+    at = small.find(needle)
+    while at >= 0:
+        end = small.find("\n", at)
+        end = len(small) if end < 0 else end
+        yield small.rfind("\n", 0, at) + 1, end
+        at = small.find(needle, end)
 
 
 def _in_base64(text: str, wanted: Sequence[str]) -> Iterator[Found]:

@@ -56,6 +56,7 @@ _DULL: Final = frozenset({"type", "event_id", "object"})
 _MOST: Final = 1e15
 """No time in seconds and no count is larger."""
 
+_PAYLOAD_CHARS: Final = 256
 _PAYLOAD: Final = re.compile(r"([A-Za-z0-9+/]{32})[A-Za-z0-9+/]{224,}")
 """A run of base64 too long for a key; its start is enough to see a key that it may be the rest of."""
 
@@ -164,7 +165,7 @@ def clean(value: Any, keys: tuple[str | None, ...] = ()) -> bytes:
     """A value as one line of JSON without keys."""
     line = dumps(value)
     text = line.decode("utf-8", "replace")
-    if find_keys(_PAYLOAD.sub(r"\1", text), keys):
+    if find_keys(_without_payloads(text), keys):
         line = without_keys(text, keys).encode()
         text = line.decode()
     if _has_key(text, keys):  # in the values: to replace it in the line could break the JSON
@@ -172,11 +173,15 @@ def clean(value: Any, keys: tuple[str | None, ...] = ()) -> bytes:
     return line
 
 
+def _without_payloads(line: str) -> str:
+    return _PAYLOAD.sub(r"\1", line) if len(line) > _PAYLOAD_CHARS else line
+
+
 def _has_key(line: str, keys: tuple[str | None, ...]) -> bool:
     """Whether a line of JSON has a key in it. Of long payloads only the start is searched: many times faster."""
     if any(key in line for key in keys if key):
         return True
-    light = _PAYLOAD.sub(r"\1", line)
+    light = _without_payloads(line)
     return redact(light) != light
 
 
