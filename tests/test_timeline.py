@@ -421,3 +421,16 @@ def test_what_was_read_before_need_not_be_read_again() -> None:
     for entry in script.log[40:]:
         meter.push(entry)
     assert meter.result(script.heard).rows() == seen(script).rows()
+
+
+def test_what_is_given_back_to_a_new_connection_was_said_once() -> None:
+    script = Script()
+    parts = [{"type": "input_text", "text": "Hello"}, {"type": "input_audio", "audio": b64(tone(2.0))}]
+    message = {"id": "item_t", "type": "message", "role": "user", "content": parts}
+    script.client(1.0, "conversation.item.create", item=message)
+    script.server(10.0, "session.created", session={})
+    script.client(10.1, "conversation.item.create", item=message)
+    found = seen(script)
+    (words,) = spans(found, "words")
+    assert words.text == "Hello"
+    assert found.seconds("you") == 2.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import re
 
 import numpy as np
@@ -175,3 +176,27 @@ def test_a_session_draws_its_timeline_and_parts_of_it(lab: Lab) -> None:  # noqa
     with pytest.raises(ValueError, match="one reply, or one turn"):
         session.timeline(reply=1, turn=1)
     assert isinstance(session, rtnb.Session)
+
+
+def test_a_recording_draws_what_its_session_drew(tmp_path: pathlib.Path, lab: Lab) -> None:  # noqa: F811
+    session = lab.session("one two three", output="audio")
+    session.attach(speaker=rtnb.SilentSpeaker(speed=20))
+    reply = session.ask("speak")
+    reply.wait_heard()
+    session.save(tmp_path / "talk")
+    recording = rtnb.load(tmp_path / "talk")
+    assert timeline_of(recording).rows() == timeline_of(session).rows()
+    assert lanes(recording.timeline()) == lanes(session.timeline())
+    assert recording.timeline(start=0.0, end=0.5).axes[0].get_xlim() == (0.0, 0.5)
+    mine, other = (timeline_of(each).outline("heard", 300).high for each in (session, recording))
+    assert np.array_equal(mine, other, equal_nan=True)
+
+
+def test_the_shipped_recording_shows_an_interruption() -> None:
+    folder = pathlib.Path(__file__).parent.parent / "notebooks" / "data" / "recordings" / "interrupted"
+    recording = rtnb.load(folder)
+    found = timeline_of(recording)
+    (cut,) = [point for point in found.points if point.kind == "cut"]
+    account = item_account(recording.events, cut.item_id, recording.heard)
+    assert account.kept <= account.heard < account.delivered
+    assert "cancelled" in [span.kind for span in found.spans if span.lane == "response"]

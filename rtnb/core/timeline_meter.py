@@ -13,57 +13,21 @@ from typing import Any, Final
 
 from rtnb.core.log import Entry
 from rtnb.core.timeline import Lane, Point, Span, Timeline
+from rtnb.core.timeline_spans import (
+    ItemCourse,
+    ResponseCourse,
+    arrivals,
+    brief,
+    clip_spans,
+    cut_point,
+    item_spans,
+    response_span,
+)
 from rtnb.core.timeline_tape import Sent, Tape, Track, heard_track
 
 __all__ = ["TimelineMeter", "timeline"]
 
-_LABEL_CHARS: Final = 60
 _RATE: Final = 24_000  # of the reports of a loudspeaker
-
-
-class _Item:
-    """What is remembered of an item."""
-
-    __slots__ = (
-        "arrived",
-        "call",
-        "committed",
-        "cut",
-        "first",
-        "index",
-        "last",
-        "mic",
-        "output",
-        "pieces",
-        "response_id",
-        "role",
-        "speech",
-        "tape",
-        "text",
-    )
-
-    def __init__(self, role: str, index: int, time: float) -> None:
-        self.role = role
-        self.index = index  # the event that says the most of it
-        self.first = self.last = time
-        self.response_id: str | None = None
-        self.tape: Tape | None = None
-        self.arrived: list[tuple[float, float]] = []  # when, how far
-        self.pieces: list[str] = []
-        self.text = ""
-        self.cut: tuple[float, float, int] | None = None  # seconds of the item, time, index
-        self.mic: int = -1  # which microphone
-        self.speech: list[float | None] = [None, None]  # seconds of the microphone
-        self.committed: tuple[float, float] | None = None  # seconds of the microphone, from and to
-        self.call: tuple[str, float, int] | None = None  # name, when complete, index
-        self.output: tuple[str, float] | None = None
-
-
-class _Response:
-    __slots__ = ("index", "reason", "start", "status", "stop")
-
-    def __init__(self, index: int, start: float) -> None:
-        self.index, self.start, self.stop, self.status, self.reason = index, start, -1.0, "in_progress", ""
 
 
 class TimelineMeter:
@@ -80,9 +44,9 @@ class TimelineMeter:
 
     def __init__(self) -> None:
         self._end = 0.0
-        self._items: dict[str, _Item] = {}
-        self._responses: dict[str, _Response] = {}
-        self._calls: dict[str, _Item] = {}  # by call_id
+        self._items: dict[str, ItemCourse] = {}
+        self._responses: dict[str, ResponseCourse] = {}
+        self._calls: dict[str, ItemCourse] = {}  # by call_id
         self._points: list[Point] = []
         self._mics: list[tuple[Sent, float, int]] = []  # sound, its place on the server's clock, first event
         self._asked = Sent()  # sound in messages
@@ -118,18 +82,18 @@ class TimelineMeter:
         played: dict[str, Track] = {}
         for item_id, item in self._items.items():
             if item.tape is not None:
-                received.append(Track(item.tape, _arrivals(item)))
+                received.append(Track(item.tape, arrivals(item)))
                 if track := heard_track(item.tape, reports.get(item_id, ())):
                     played[item_id] = track
         end = max([self._end, *(track.end for track in played.values())])
-        spans: list[Span] = [self._response_span(*pair, end) for pair in self._responses.items()]
+        spans: list[Span] = [response_span(*pair, end) for pair in self._responses.items()]
         points = list(self._points)
         for item_id, item in self._items.items():
-            spans += self._item_spans(item_id, item, mics, played.get(item_id), end)
+            spans += item_spans(item_id, item, mics, played.get(item_id), self._asked_at.get(item_id), end)
             if item.cut is not None:
-                points.append(_cut_point(item_id, item, played.get(item_id)))
+                points.append(cut_point(item_id, item, played.get(item_id)))
         for sent, _, index in self._mics:
-            spans += _clip_spans(sent, index)
+            spans += clip_spans(sent, index)
         spans.sort(key=lambda span: (span.start, span.index))
         points.sort(key=lambda point: (point.time, point.index))
         tracks: dict[Lane, list[Track]] = {
@@ -139,58 +103,6 @@ class TimelineMeter:
         }
         length = max([end, *(span.end for span in spans)])
         return Timeline(0.0, max(length, 1e-3), length, spans, points, tracks)
-
-    # ---- from what is remembered to spans
-
-    @staticmethod
-    def _response_span(response_id: str, response: _Response, end: float) -> Span:
-        words = response.status + (f" ({response.reason})" if response.reason else "")
-        stop = response.stop if response.stop >= 0 else end
-        return Span(
-            "response", response.start, stop, response.status, response.status, words, response.index, None, response_id
-        )
-
-    def _item_spans(self, item_id: str, item: _Item, mics: list[Track], played: Track | None, end: float) -> list[Span]:
-        spans: list[Span] = []
-        spoken: tuple[float, float] | None = None
-        track = mics[item.mic] if 0 <= item.mic < len(mics) and mics[item.mic] else None
-        begin, stop = item.speech
-        if begin is not None:
-            spoken = (
-                (track.time_at(begin, is_start=True), end if stop is None else track.time_at(stop))
-                if track is not None
-                else (item.first, item.last)
-            )
-            spoken = (spoken[0], max(spoken))
-            spans.append(Span("speech", *spoken, "speech", "speech", "speech detected", item.index, item_id))
-        elif item.committed is not None and track is not None:
-            spoken = track.time_at(item.committed[0], is_start=True), track.time_at(item.committed[1])
-            spoken = (min(spoken), spoken[1])
-        elif item_id in self._asked_at:
-            spoken = self._asked_at[item_id]
-            spans.append(
-                Span("you", *spoken, "clip", f"{spoken[1] - spoken[0]:.1f} s", _SENT_AT_ONCE, item.index, item_id)
-            )
-        if item.call is not None:
-            spans.append(_call_span(item_id, item, end))
-            return spans
-        text = item.text or "".join(item.pieces)
-        if text:
-            where = spoken or ((played.start, played.end) if played is not None else (item.first, item.last))
-            spans.append(Span("words", *where, item.role, _brief(text), text, item.index, item_id, item.response_id))
-        if item.tape is not None:
-            words = f"{item.tape.seconds:.1f} s received"
-            received = item.arrived[0][0], item.arrived[-1][0]
-            spans.append(Span("received", *received, "audio", words, words, item.index, item_id, item.response_id))
-            if played is not None:
-                seconds = float(played.places[-1])
-                words = f"{seconds:.1f} s heard"
-                spans.append(
-                    Span(
-                        "heard", played.start, played.end, "audio", words, words, item.index, item_id, item.response_id
-                    )
-                )
-        return spans
 
     # ---- what the client sends
 
@@ -214,9 +126,9 @@ class TimelineMeter:
             return
         role = described.get("role")
         item_id = described.get("id")
-        if role not in ("user", "assistant", "system") or not isinstance(item_id, str):
-            return
-        item = self._items.setdefault(item_id, _Item(str(role), entry.index, entry.time))
+        if role not in ("user", "assistant", "system") or not isinstance(item_id, str) or item_id in self._items:
+            return  # one that is known was given back to a new connection
+        item = self._items[item_id] = ItemCourse(str(role), entry.index, entry.time)
         for part in described.get("content") or ():
             part = _mapping(part)
             if isinstance(audio := part.get("audio"), str):
@@ -291,7 +203,7 @@ class TimelineMeter:
     def _response_created(self, event: Mapping[str, Any], entry: Entry) -> None:
         response_id = _mapping(event.get("response")).get("id")
         if isinstance(response_id, str):
-            self._responses.setdefault(response_id, _Response(entry.index, entry.time))
+            self._responses.setdefault(response_id, ResponseCourse(entry.index, entry.time))
 
     def _response_done(self, event: Mapping[str, Any], entry: Entry) -> None:
         described = _mapping(event.get("response"))
@@ -305,7 +217,7 @@ class TimelineMeter:
         response.reason = str(details.get("reason") or (_mapping(error).get("message") if error else "") or "")
         if response.status == "failed":
             words = response.reason or "the response failed"
-            self._points.append(Point("errors", entry.time, "failed", _brief(words), words, entry.index))
+            self._points.append(Point("errors", entry.time, "failed", brief(words), words, entry.index))
 
     def _audio(self, event: Mapping[str, Any], entry: Entry) -> None:
         item = self._item(event, entry, "assistant")
@@ -335,7 +247,7 @@ class TimelineMeter:
         item_id, kind = described.get("id"), described.get("type")
         if not isinstance(item_id, str) or kind not in ("function_call", "mcp_call"):
             return
-        item = self._items.setdefault(item_id, _Item("tool", entry.index, entry.time))
+        item = self._items.setdefault(item_id, ItemCourse("tool", entry.index, entry.time))
         item.response_id = _string(event.get("response_id"))
         is_done = event.get("type") == "response.output_item.done"
         if kind == "mcp_call":  # the server runs it
@@ -361,66 +273,21 @@ class TimelineMeter:
     def _error(self, event: Mapping[str, Any], entry: Entry) -> None:
         detail = _mapping(event.get("error"))
         words = str(detail.get("message") or detail.get("code") or "an error")
-        self._point("errors", str(detail.get("code") or "error"), _brief(words), words, event, entry)
+        self._point("errors", str(detail.get("code") or "error"), brief(words), words, event, entry)
 
-    def _item(self, event: Mapping[str, Any], entry: Entry, role: str) -> _Item | None:
+    def _item(self, event: Mapping[str, Any], entry: Entry, role: str) -> ItemCourse | None:
         item_id = event.get("item_id")
         if not isinstance(item_id, str):
             return None
         item = self._items.get(item_id)
         if item is None:
-            item = self._items[item_id] = _Item(role, entry.index, entry.time)
+            item = self._items[item_id] = ItemCourse(role, entry.index, entry.time)
         if item.response_id is None:
             item.response_id = _string(event.get("response_id"))
         return item
 
     def _point(self, lane: Lane, kind: str, label: str, text: str, event: Mapping[str, Any], entry: Entry) -> None:
         self._points.append(Point(lane, entry.time, kind, label, text, entry.index, _string(event.get("item_id"))))
-
-
-_SENT_AT_ONCE: Final = "sent at once, and drawn over its own length"
-
-
-def _arrivals(item: _Item) -> list[tuple[float, float]]:
-    """When how much had come: each piece from the moment at which it came to the next piece, at most its own length."""
-    knots: list[tuple[float, float]] = []
-    pairs = item.arrived
-    for number in range(0, len(pairs), 2):
-        (time, before), (_, after) = pairs[number], pairs[number + 1]
-        following = pairs[number + 2][0] if number + 2 < len(pairs) else time
-        knots += [(time, before), (min(following, time + after - before), after)]
-    return knots
-
-
-def _clip_spans(sent: Sent, index: int) -> list[Span]:
-    return [
-        Span("you", start, end, "clip", f"{length:.1f} s", _SENT_AT_ONCE, index) for start, end, length in sent.clips
-    ]
-
-
-def _call_span(item_id: str, item: _Item, end: float) -> Span:
-    assert item.call is not None
-    name, start, index = item.call
-    if item.output is None:
-        return Span("tools", start, end, "in_progress", name, f"{name}({item.text})", index, item_id, item.response_id)
-    output, stop = item.output
-    words = f"{name}({item.text}) → {output}"
-    return Span("tools", start, max(start, stop), "completed", name, words, index, item_id, item.response_id)
-
-
-def _cut_point(item_id: str, item: _Item, played: Track | None) -> Point:
-    assert item.cut is not None
-    place, time, index = item.cut
-    of = f" of {item.tape.seconds:.1f} s" if item.tape is not None else ""
-    at = min(time, played.time_at(place)) if played is not None else time
-    return Point(
-        "heard", at, "cut", f"cut at {place:.1f} s", f"the answer was cut at {place:.2f} s{of}", index, item_id
-    )
-
-
-def _brief(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _LABEL_CHARS else text[: _LABEL_CHARS - 1] + "…"
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
