@@ -34,13 +34,14 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Callable, Collection
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from rtnb.core.changes import Change
 from rtnb.core.content import base64_bytes
 from rtnb.core.items import Item, Response
 from rtnb.core.playback import Cut, Ledger, looks_like_echo
 from rtnb.core.protocol import BYTES_PER_MS
+from rtnb.core.saved import Heard
 from rtnb.session.silent_speaker import SilentSpeaker
 from rtnb.session.telephone import FromTelephone, format_of
 
@@ -83,15 +84,6 @@ class Microphone(Protocol):
     def stop(self) -> None:
         """Send no more."""
         ...
-
-
-class Heard(NamedTuple):
-    """One report of the loudspeaker: at `time` (seconds of the log) `samples` (24 kHz) of the item had been heard."""
-
-    time: float
-    item_id: str
-    samples: int
-    final: bool
 
 
 class Sound:
