@@ -20,6 +20,8 @@ Exit code 0: both judges are content.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import gc
 import logging
 import math
@@ -150,8 +152,10 @@ class Endpoint:
 
 
 def resident() -> float:
-    """Megabytes of this process in memory."""
+    """Megabytes of this process in memory, without what is free and only not given back to the system."""
     gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
@@ -171,6 +175,10 @@ class LogSize:
 
     def _size(self, value: Any) -> int:
         size = sys.getsizeof(value)
+        if isinstance(value, str) and size > 1000:  # speech that is put back again is the same string each time
+            if id(value) in self._seen:
+                return 0
+            self._seen.add(id(value))
         if isinstance(value, dict):
             return size + sum(self._size(member) for member in value.values())
         if isinstance(value, list):
