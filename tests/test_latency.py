@@ -80,6 +80,59 @@ def test_the_times_of_a_turn_read_well() -> None:
     assert repr(Latency()) == "<Latency: nothing yet>"
 
 
+def message(time: float, item_id: str, role: str = "user") -> Line:
+    return (time, "conversation.item.create", {"item": {"id": item_id, "type": "message", "role": role}})
+
+
+def test_an_answer_that_a_new_connection_begins_anew_belongs_to_the_same_turn() -> None:
+    log = a_log(
+        (0.0, "session.created", {}),
+        message(1.0, "item_u"),
+        (1.0, "response.create", {}),
+        *answer(1.2, "resp_1")[:2],  # its first words, at 1.25; then the connection is lost
+        (4.0, "session.created", {}),
+        message(4.1, "item_u"),  # put back
+        (4.2, "response.create", {}),
+        *answer(4.5, "resp_2", "item_b"),  # sound at 4.6, done at 5.5
+        message(9.0, "item_v"),
+        (9.0, "response.create", {}),
+        *answer(9.3, "resp_3", "item_c"),
+    )
+    first, second = turns(log)
+    assert first.responses == ("resp_1", "resp_2")
+    assert (first.latency.created, first.latency.first_audio, first.latency.done) == (200, 3600, 4500)
+    assert (second.item_id, second.latency.created) == ("item_v", 300)
+
+
+def test_a_question_that_was_lost_with_its_connection_is_measured_from_when_it_was_asked() -> None:
+    log = a_log(
+        message(1.0, "item_u"),
+        (1.0, "response.create", {}),
+        (3.0, "session.created", {}),
+        message(3.1, "item_u"),
+        (3.2, "response.create", {}),
+        *answer(3.5),
+    )
+    (turn,) = turns(log)
+    assert (turn.start, turn.item_id, turn.latency.created) == (1.0, "item_u", 2500)
+
+
+def test_a_conversation_that_is_put_back_asks_nothing() -> None:
+    log = a_log(
+        (0.0, "session.created", {}),
+        message(0.1, "item_1"),
+        message(0.2, "item_2", "assistant"),
+        (5.0, "response.create", {}),
+        *answer(5.5),
+        (8.0, "session.created", {}),
+        message(8.1, "item_1"),
+        message(8.2, "item_2", "assistant"),
+        (20.0, "response.create", {}),
+        *answer(20.25, "resp_2"),
+    )
+    assert [(turn.kind, turn.latency.created) for turn in turns(log)] == [("other", 500), ("other", 250)]
+
+
 def test_a_bare_response_is_measured_from_its_own_request() -> None:
     (turn,) = turns(a_log((2.0, "response.create", {}), *answer(2.5)))
     assert (turn.kind, turn.begin, turn.latency.created) == ("other", "response.create", 500)

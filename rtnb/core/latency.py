@@ -19,12 +19,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 from rtnb.core.log import Entry
 from rtnb.core.tokens import Usage
-from rtnb.core.turn import Kind, Latency, Turn
+from rtnb.core.turn import Kind, Latency, Spread, Turn, percentile, spread
 
 __all__ = ["Latency", "LatencyMeter", "Spread", "Turn", "percentile", "spread", "turns"]
 
@@ -99,6 +98,7 @@ class LatencyMeter:
         self._turns: list[_Course] = []
         self._courses: dict[str, _Course] = {}  # by response
         self._calls: dict[str, _Course] = {}  # by call
+        self._items: set[str] = set()  # that the server has, or was sent
         self._asked: _Cause | None = None  # the last thing that the user did and that nothing has answered
         self._spoken: _Cause | None = None  # speech that the server has not made an item of
         self._pending: deque[tuple[_Cause, Entry]] = deque()  # responses asked for and not created
@@ -133,11 +133,7 @@ class LatencyMeter:
 
     def _client(self, name: str, event: Mapping[str, Any], entry: Entry) -> None:
         if name == "conversation.item.create":
-            described = _mapping(event.get("item"))
-            if described.get("type") == "function_call_output":
-                self._asked = self._answered(_text(described.get("call_id")), entry, _text(described.get("id")))
-            else:
-                self._asked = _Cause("text", entry, _text(described.get("id")))
+            self._item_sent(_mapping(event.get("item")), entry)
         elif name == "input_audio_buffer.commit":
             self._asked = self._spoken = _Cause("speech", entry)
         elif name == "response.create":
@@ -148,6 +144,21 @@ class LatencyMeter:
             else:
                 self._asked = None
             (self._pending_aside if aside else self._pending).append((cause, entry))
+
+    def _item_sent(self, item: Mapping[str, Any], entry: Entry) -> None:
+        item_id = _text(item.get("id"))
+        if item_id is not None:
+            if item_id in self._items:
+                return  # put back into a new connection: nobody said it again
+            self._items.add(item_id)
+        kind = item.get("type")
+        if kind == "function_call_output":
+            self._asked = self._answered(_text(item.get("call_id")), entry, item_id)
+        elif item.get("role") == "assistant" or kind == "function_call":
+            if self._asked is not None and self._asked.kind != "speech":
+                self._asked = None  # a history: what was asked before has this for an answer
+        else:
+            self._asked = _Cause("text", entry, item_id)
 
     def _answered(self, call_id: str | None, entry: Entry, item_id: str | None) -> _Cause:
         """The output of a call was sent."""
@@ -163,6 +174,12 @@ class LatencyMeter:
             self._created(event, entry)
         elif name == "response.done":
             self._done(event, entry)
+        elif name == "conversation.item.added":
+            item_id = _text(_mapping(event.get("item")).get("id"))
+            if item_id is not None:
+                self._items.add(item_id)
+        elif name == "session.created":
+            self._connected(entry)
         elif name == "error":
             self._refused(event)
         elif name == "input_audio_buffer.speech_stopped":
@@ -173,6 +190,205 @@ class LatencyMeter:
             self._spoken.item_id = _text(event.get("item_id"))
             self._spoken.committed = entry.time
             self._spoken = None
+
+    def _connected(self, entry: Entry) -> None:
+        """A connection was opened: what the one before did not answer may be asked again, and goes on as one turn."""
+        if self._asked is None and self._pending:
+            self._asked = self._pending[-1][0]
+        open_turns = [course for course in self._turns if course.done is None and not course.out_of_band]
+        if self._asked is None and open_turns:
+            self._asked = _Cause(open_turns[-1].cause.kind, entry, course=open_turns[-1])
+        self._pending.clear()
+        self._pending_aside.clear()
+
+    def _created(self, event: Mapping[str, Any], entry: Entry) -> None:
+        response = _mapping(event.get("response"))
+        response_id = _text(response.get("id"))
+        if response_id is None or response_id in self._courses:
+            return
+        aside = "conversation_id" in response and response["conversation_id"] is None
+        waiting = self._pending_aside if aside and self._pending_aside else self._pending
+        asked: Entry | None = None
+        if waiting:
+            cause, asked = waiting.popleft()
+        else:  # the server's own: the detector heard the end of speech
+            cause, self._asked = self._asked or _Cause("other", entry), None
+        course = cause.course
+        if course is None:
+            course = _Course(cause, asked, entry, out_of_band=aside)
+            self._turns.append(course)
+        else:
+            course.done = None
+            course.status = "in_progress"
+            course.last_index = entry.index
+        course.responses.append(response_id)
+        self._courses[response_id] = course
+
+    def _first(self, field: Literal["first_text", "first_audio"], event: Mapping[str, Any], entry: Entry) -> None:
+        course = self._courses.get(_text(event.get("response_id")) or "")
+        if course is None:
+            return
+        course.last_index = entry.index
+        if getattr(course, field) is None:
+            setattr(course, field, entry.time)
+        item_id = event.get("item_id")
+        if isinstance(item_id, str):
+            course.items.add(item_id)
+
+    def _done(self, event: Mapping[str, Any], entry: Entry) -> None:
+        response = _mapping(event.get("response"))
+        response_id = _text(response.get("id")) or ""
+        course = self._courses.get(response_id)
+        if course is None or course.done is not None or course.responses[-1] != response_id:
+            return
+        course.done = entry.time
+        course.last_index = entry.index
+        course.status = _text(response.get("status")) or "completed"
+        course.usage += Usage.of(response.get("usage"))
+        output = response.get("output")
+        for item in output if isinstance(output, list) else ():
+            call_id = _text(_mapping(item).get("call_id"))
+            if call_id is not None and item.get("type") == "function_call":
+                course.n_calls += 1
+                course.calls.add(call_id)
+                self._calls[call_id] = course
+
+    def _refused(self, event: Mapping[str, Any]) -> None:
+        """What was refused will not be answered."""
+        detail = _mapping(event.get("error"))
+        event_id = detail.get("event_id")
+        for waiting in (self._pending, self._pending_aside):
+            for pending in waiting:
+                if event_id is not None and pending[1].event.get("event_id") == event_id:
+                    waiting.remove(pending)
+                    return
+        if detail.get("code") == "conversation_already_has_active_response" and self._pending:
+            self._pending.popleft()
+        elif detail.get("code") == "input_audio_buffer_commit_empty" and self._spoken is not None:
+            self._asked = None if self._asked is self._spoken else self._asked
+            self._spoken = None
+
+
+def _turn(course: _Course, heard: Mapping[str, float], asked: Mapping[str, float]) -> Turn:
+    start = course.cause.entry.time
+
+    def ms(time: float | None, since: float = start) -> float | None:
+        return None if time is None else round((time - since) * 1000, 3)
+
+    first_heard = min((heard[item] for item in course.items if item in heard), default=None)
+    request = course.asked
+    wanted = None if request is None else asked.get(_text(request.event.get("event_id")) or "")
+    latency = Latency(
+        committed=ms(course.cause.committed),
+        created=ms(course.created),
+        first_text=ms(course.first_text),
+        first_audio=ms(course.first_audio),
+        first_heard=ms(first_heard),
+        done=ms(course.done),
+        tools=None if course.tools is None else round(course.tools * 1000, 3),
+        browser_queue=None if course.first_audio is None else ms(first_heard, course.first_audio),
+        kernel_queue=None if wanted is None or request is None else ms(request.time, wanted),
+    )
+    return Turn(
+        response_id=course.responses[0],
+        kind=course.cause.kind,
+        begin=course.cause.entry.name,
+        start=start,
+        item_id=course.cause.item_id,
+        status=course.status,
+        out_of_band=course.out_of_band,
+        first_index=course.cause.entry.index,
+        last_index=course.last_index,
+        latency=latency,
+        responses=tuple(course.responses),
+        tool_calls=course.n_calls,
+        usage=course.usage,
+    )
+
+
+def turns(
+        self, heard: Mapping[str, float] | None = None, *, asked: Mapping[str, float] | None = None
+    ) -> list[Turn]:
+        """The turns so far, in the order in which their first responses were created.
+
+        Parameters
+        ----------
+        heard
+            For each item the time, in seconds of the log, at which its first sound was heard.
+        asked
+            For the ``event_id`` of a ``response.create`` the time at which it was called for, before it was sent.
+        """
+        return [_turn(course, heard or {}, asked or {}) for course in self._turns]
+
+    def _client(self, name: str, event: Mapping[str, Any], entry: Entry) -> None:
+        if name == "conversation.item.create":
+            self._item_sent(_mapping(event.get("item")), entry)
+        elif name == "input_audio_buffer.commit":
+            self._asked = self._spoken = _Cause("speech", entry)
+        elif name == "response.create":
+            cause = self._asked or _Cause("other", entry)
+            aside = _mapping(event.get("response")).get("conversation") == "none"
+            if aside:  # it is not what the user's item was for
+                cause = _Cause("other", entry)
+            else:
+                self._asked = None
+            (self._pending_aside if aside else self._pending).append((cause, entry))
+
+    def _item_sent(self, item: Mapping[str, Any], entry: Entry) -> None:
+        item_id = _text(item.get("id"))
+        if item_id is not None:
+            if item_id in self._items:
+                return  # put back into a new connection: nobody said it again
+            self._items.add(item_id)
+        kind = item.get("type")
+        if kind == "function_call_output":
+            self._asked = self._answered(_text(item.get("call_id")), entry, item_id)
+        elif item.get("role") == "assistant" or kind == "function_call":
+            if self._asked is not None and self._asked.kind != "speech":
+                self._asked = None  # a history: what was asked before has this for an answer
+        else:
+            self._asked = _Cause("text", entry, item_id)
+
+    def _answered(self, call_id: str | None, entry: Entry, item_id: str | None) -> _Cause:
+        """The output of a call was sent."""
+        course = self._calls.get(call_id or "")
+        if course is not None and call_id in course.calls:
+            course.calls.discard(call_id)
+            if not course.calls and course.done is not None:
+                course.tools = (course.tools or 0.0) + max(entry.time - course.done, 0.0)
+        return _Cause("tool", entry, item_id, course=course)
+
+    def _server(self, name: str, event: Mapping[str, Any], entry: Entry) -> None:
+        if name == "response.created":
+            self._created(event, entry)
+        elif name == "response.done":
+            self._done(event, entry)
+        elif name == "conversation.item.added":
+            item_id = _text(_mapping(event.get("item")).get("id"))
+            if item_id is not None:
+                self._items.add(item_id)
+        elif name == "session.created":
+            self._connected(entry)
+        elif name == "error":
+            self._refused(event)
+        elif name == "input_audio_buffer.speech_stopped":
+            self._asked = self._spoken = _Cause("speech", entry)
+        else:  # input_audio_buffer.committed
+            if self._spoken is None:  # nobody spoke, and the idle time is over
+                self._asked = self._spoken = _Cause("speech", entry)
+            self._spoken.item_id = _text(event.get("item_id"))
+            self._spoken.committed = entry.time
+            self._spoken = None
+
+    def _connected(self, entry: Entry) -> None:
+        """A connection was opened: what the one before did not answer may be asked again, and goes on as one turn."""
+        if self._asked is None and self._pending:
+            self._asked = self._pending[-1][0]
+        open_turns = [course for course in self._turns if course.done is None and not course.out_of_band]
+        if self._asked is None and open_turns:
+            self._asked = _Cause(open_turns[-1].cause.kind, entry, course=open_turns[-1])
+        self._pending.clear()
+        self._pending_aside.clear()
 
     def _created(self, event: Mapping[str, Any], entry: Entry) -> None:
         response = _mapping(event.get("response"))
@@ -315,39 +531,6 @@ def turns(
     return meter.turns(heard, asked=asked)
 
 
-def percentile(values: Iterable[float], percent: float) -> float:
-    """The value that `percent` of 100 `values` do not exceed, between neighbours in proportion.
-
-    Raises
-    ------
-    ValueError
-        There are no values.
-
-    Examples
-    --------
-    >>> percentile([1, 2, 3, 4, 5], 50)
-    3.0
-    """
-    ordered = sorted(values)
-    if not ordered:
-        raise ValueError("a percentile of no values is not defined: give at least one")
-    place = (len(ordered) - 1) * min(max(percent, 0.0), 100.0) / 100
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return float(ordered[below] + (ordered[above] - ordered[below]) * (place - below))
-
-
-def spread(of: Iterable[Turn]) -> dict[str, Spread]:
-    """For each distance that is known in some turn its p50 and p95."""
-    latencies = [turn.latency for turn in of]
-    known: dict[str, Spread] = {}
-    for field in fields(Latency):
-        values = [value for latency in latencies if (value := getattr(latency, field.name)) is not None]
-        if values:
-            known[field.name] = Spread(percentile(values, 50), percentile(values, 95), len(values))
-    return known
-
-
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
@@ -369,5 +552,7 @@ _SERVER: Final = frozenset(
         "error",
         "input_audio_buffer.committed",
         "input_audio_buffer.speech_stopped",
+        "conversation.item.added",
+        "session.created",
     }
 )

@@ -1,17 +1,18 @@
-"""What is known of a turn: what the user did, what answered it, and how long what took.
+"""What is known of a turn: what the user did, what answered it, and how long what took; and of many turns.
 
 Imports `rtnb.core.tokens` and `rtnb.core.usage`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from rtnb.core.tokens import Usage
 from rtnb.core.usage import Cost
 
-__all__ = ["Kind", "Latency", "Turn"]
+__all__ = ["Kind", "Latency", "Spread", "Turn", "percentile", "spread"]
 
 _NOTHING: Final = Usage()
 
@@ -115,3 +116,36 @@ class Turn:
     tool_calls: int = 0
     usage: Usage = _NOTHING
     cost: Cost | None = None
+
+
+def percentile(values: Iterable[float], percent: float) -> float:
+    """The value that `percent` of 100 `values` do not exceed, between neighbours in proportion.
+
+    Raises
+    ------
+    ValueError
+        There are no values.
+
+    Examples
+    --------
+    >>> percentile([1, 2, 3, 4, 5], 50)
+    3.0
+    """
+    ordered = sorted(values)
+    if not ordered:
+        raise ValueError("a percentile of no values is not defined: give at least one")
+    place = (len(ordered) - 1) * min(max(percent, 0.0), 100.0) / 100
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return float(ordered[below] + (ordered[above] - ordered[below]) * (place - below))
+
+
+def spread(of: Iterable[Turn]) -> dict[str, Spread]:
+    """For each distance that is known in some turn its p50 and p95."""
+    latencies = [turn.latency for turn in of]
+    known: dict[str, Spread] = {}
+    for field in fields(Latency):
+        values = [value for latency in latencies if (value := getattr(latency, field.name)) is not None]
+        if values:
+            known[field.name] = Spread(percentile(values, 50), percentile(values, 95), len(values))
+    return known
