@@ -204,14 +204,18 @@ def test_what_is_no_recording_is_never_overwritten(tmp_path: Path) -> None:
 
 
 def test_a_file_that_somebody_put_into_a_recording_is_not_lost(tmp_path: Path) -> None:
-    recording = recording_of(("client", {"type": "response.create"}))
-    folder = recording.save(tmp_path / "talk")
+    append = ("client", {"type": "input_audio_buffer.append", "audio": sound(1, 2)})
+    folder = recording_of(append).save(tmp_path / "talk")
     (folder / "notes.txt").write_text("mine")
-    with pytest.raises(rtnb.RtnbError, match=r"notes\.txt"):
-        recording.save(folder, overwrite=True)
+    (folder / "pictures").mkdir()
+    (folder / "pictures" / "a.png").write_bytes(b"x")
+    (folder / "audio" / "list.txt").write_text("also mine")
+    recording_of(("client", {"type": "response.create"})).save(folder, overwrite=True)
     assert (folder / "notes.txt").read_text() == "mine"
-    (folder / "notes.txt").rename(folder / ".DS_Store")
-    recording.save(folder, overwrite=True)
+    assert (folder / "pictures" / "a.png").read_bytes() == b"x"
+    assert [path.name for path in (folder / "audio").iterdir()] == ["list.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["talk"]
+    assert rtnb.load(folder).missing == []
 
 
 def test_an_empty_folder_may_become_a_recording(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def write_folder(
     keys
         Keys in use, taken out wherever they stand.
     overwrite
-        Replace a recording that is there.
+        Replace a recording that is there; files in it that are none of its own are kept.
 
     Raises
     ------
@@ -138,10 +138,6 @@ def _check_free(target: Path, *, overwrite: bool) -> None:
         raise RtnbError(f"{str(target)!r} holds other files and is no recording: give the name of a new folder")
     if not overwrite:
         raise RtnbError(f"there is a recording in {str(target)!r} already: give another name, or overwrite=True")
-    if foreign := sorted(there - _OWN):
-        raise RtnbError(
-            f"{str(target)!r} also holds {', '.join(foreign)}, which would be lost: move it, or give another name"
-        )
 
 
 def _fill(
@@ -203,19 +199,30 @@ def _date(origin: float | None) -> str | None:
 
 
 def _put(beside: Path, target: Path) -> None:
-    """Move a finished folder to its place; what was there goes when it is."""
+    """Move a finished folder to its place; of what was there, files that are none of a recording are kept."""
     if not target.exists():
         beside.rename(target)
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
-    target.rename(old / target.name)
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
+    old = target.rename(aside / target.name)
     try:
         beside.rename(target)
     except OSError:
-        (old / target.name).rename(target)
+        old.rename(target)
+        aside.rmdir()
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    for path in _foreign(old):  # when this fails, what was there stays beside
+        place = target / path.relative_to(old)
+        place.parent.mkdir(exist_ok=True)
+        path.rename(place)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _foreign(folder: Path) -> list[Path]:
+    found = [path for path in folder.iterdir() if path.name not in _OWN]
+    with contextlib.suppress(OSError):
+        found += [path for path in (folder / _AUDIO).iterdir() if path.suffix not in (".flac", ".wav")]
+    return found
 
 
 def _umask() -> int:
