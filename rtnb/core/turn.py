@@ -118,6 +118,22 @@ class Turn:
     cost: Cost | None = None
 
 
+class Spread(NamedTuple):
+    """How one distance is spread over several turns.
+
+    Attributes
+    ----------
+    p50, p95 : float
+        Milliseconds that half, and 95 of 100, of the turns stay within.
+    n : int
+        In how many turns it is known.
+    """
+
+    p50: float
+    p95: float
+    n: int
+
+
 def percentile(values: Iterable[float], percent: float) -> float:
     """The value that `percent` of 100 `values` do not exceed, between neighbours in proportion.
 
