@@ -145,7 +145,8 @@ def _draw_sound(axes: Axes, timeline: Timeline, lane: Lane, bottom: float, heigh
     left, right = edges[:-1][there], edges[1:][there] + pixels * 0.1
     quads[:, :, 0] = np.stack([left, left, right, right], axis=1)
     quads[:, :, 1] = np.stack([floor[there], top[there], top[there], floor[there]], axis=1)
-    axes.add_collection(PolyCollection(list(quads), facecolors=LANE_COLOURS[lane], linewidths=0))
+    colour = LANE_COLOURS[lane]  # the thin edge keeps what is narrower than a point of the screen
+    axes.add_collection(PolyCollection(list(quads), facecolors=colour, edgecolors=colour, linewidths=0.4))
 
 
 def _draw_bars(axes: Axes, timeline: Timeline, spans: Sequence[Span], middles: Sequence[float], height: float) -> None:

@@ -466,7 +466,7 @@ class Drawing {
   }
 
   mark(/** @type {Mark} */ mark, /** @type {Mark | undefined} */ next, /** @type {number} */ top, /** @type {number} */ height) {
-    const left = this.x(mark.start);
+    const left = Math.min(this.x(mark.start), this.width - 3); // what happened last is seen, too
     const right = Math.max(this.x(mark.end), left + 3);
     const isSound = ["received", "heard", "you"].includes(mark.lane);
     const isPoint = mark.end - mark.start < 0.0005;
@@ -482,7 +482,9 @@ class Drawing {
     if (!isSound || isPoint) node.append(make("rect", { x: left, y: y + 3, width: isPoint ? 2.5 : 2, height: tall - 6, fill: mark.colour }));
     const room = (next ? this.x(next.start) : this.width) - seen - 8;
     const words = fitted(mark.lane === "words" ? mark.text : mark.label, room);
-    if (words && (!isSound || isPoint || right - seen > 40)) {
+    if (isPoint && !next && room < 60 && mark.label.length * CHAR < left - this.names_ - 8) {
+      node.append(make("text", { x: left - 4, y: isSound ? y + 13 : y + tall / 2 + 4, "text-anchor": "end", "aria-hidden": "true" }, mark.label));
+    } else if (words && (!isSound || isPoint || right - seen > 40)) {
       const atTop = isSound;
       node.append(make("text", { x: seen + 5, y: atTop ? y + 13 : y + tall / 2 + 4, "aria-hidden": "true" }, isSound && !isPoint ? fitted(mark.label, right - seen) : words));
     }

@@ -63,7 +63,7 @@ def plot_turns(audio: Audio, detected: Mapping[str, Sequence[Turn]], *, title: s
         axes.fill_between(times, 1.25 + low / peak * 0.95, 1.25 + high / peak * 0.95, color=WAVE_COLOUR, linewidth=0.4)
     for row, turns in enumerate(detected.values()):
         y = -row - 0.5
-        for turn in turns:
+        for turn, following in zip(turns, [*turns[1:], None], strict=True):
             axes.barh(y, turn.end - turn.start, left=turn.start, height=0.62, color=_TURN, alpha=0.25, linewidth=0)
             axes.plot([turn.start] * 2, [y - 0.31, y + 0.31], color=_TURN, linewidth=2)
             axes.barh(
@@ -76,7 +76,9 @@ def plot_turns(audio: Audio, detected: Mapping[str, Sequence[Turn]], *, title: s
                 hatch="////",
                 linewidth=0.8,
             )
-            axes.text(turn.ended + 0.03, y, f"{turn.wait:.1f} s", va="center", color=TEXT_COLOUR, fontsize=_FONT)
+            is_tight = following is not None and following.start - turn.ended < 0.06 * audio.seconds
+            x, side = (turn.speech_end - 0.03, "right") if is_tight else (turn.ended + 0.03, "left")
+            axes.text(x, y, f"{turn.wait:.1f} s", va="center", ha=side, color=TEXT_COLOUR, fontsize=_FONT)
     axes.set_yticks([1.25, *(-row - 0.5 for row in range(n_rows))], ["the clip", *detected])
     for label in axes.get_yticklabels():
         label.set_parse_math(False)
