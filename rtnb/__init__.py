@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rtnb.local.server import LocalEndpoint as LocalEndpoint
     from rtnb.net.endpoints import endpoint as endpoint
     from rtnb.notebook.audio_io import AudioIO as AudioIO
+    from rtnb.notebook.checkup import check as check
     from rtnb.notebook.extension import load_ipython_extension as load_ipython_extension
     from rtnb.session.reply import Reply as Reply
     from rtnb.session.restoring import restore as restore
@@ -67,6 +68,7 @@ _HOMES = {
     "Tool": "rtnb.core.tools",
     "ToolError": "rtnb.core.errors",
     "WaitTimeout": "rtnb.core.errors",
+    "check": "rtnb.notebook.checkup",
     "detect_turns": "rtnb.local.detecting",
     "endpoint": "rtnb.net.endpoints",
     "explain": "rtnb.core.explain",

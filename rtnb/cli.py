@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_ask(commands)
     _add_serve(commands)
     _add_relay(commands)
+    _add_check(commands)
     _add_replay(commands)
     _add_scrub(commands)
     return parser
@@ -181,6 +182,20 @@ def _amount(text: str) -> float:
         if 0 < float(text) < float("inf"):
             return float(text)
     raise argparse.ArgumentTypeError(f"{text!r} is no amount: give a number, more than 0")
+
+
+def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    check = commands.add_parser(
+        "check",
+        help="look what works here",
+        description="Look what works here: versions, speech engines, key, model, uplink. Costs nothing. Exit code 1 "
+        "when something is a problem. For the microphone of the page: rtnb.check() in a notebook.",
+    )
+    check.add_argument("--endpoint", metavar="WHERE", help="as for ask")
+    check.add_argument("--model", metavar="NAME")
+    check.add_argument("--timeout", type=_seconds, default=8.0, metavar="S", help="seconds for each look (8)")
+    check.add_argument("--no-upload", action="store_true", help="do not measure how fast the endpoint takes audio")
+    check.add_argument("--json", action="store_true", help="print it as JSON")
 
 
 def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -239,8 +239,8 @@ def upload_row(bytes_s: float) -> Row:
     rate = f"{bytes_s * 8 / 1e6:.1f} Mbit/s" if bytes_s >= 62_500 else f"{bytes_s * 8 / 1e3:.0f} kbit/s"
     times = bytes_s / PCM_BYTES_S
     advice = (
-        'rtnb.Session(input_format="pcmu") needs a fifth of it (8 kHz, as on a telephone); session.gate = True sends '
-        "no silence"
+        'rtnb.Session(config={"audio": {"input": {"format": {"type": "audio/pcmu"}}}}) needs a fifth of it (8 kHz, as '
+        "on a telephone); session.gate = True sends no silence"
     )
     if times >= _ROOM:
         return Row("upload", "ok", f"{rate}, {times:.0f} times what a microphone needs")

@@ -93,6 +93,8 @@ def ask_models(endpoint: Endpoint, *, timeout: float = 5.0, transport: httpx.Bas
 def service_rows(endpoint: Endpoint, answer: Answer) -> list[Row]:
     """What the answer says about the key and the model, as rows."""
     host = urlsplit(endpoint.url).netloc.rpartition("@")[2]
+    if models_url(endpoint) is None:
+        return [Row("key", "ok", f"not asked: {host} does not tell where its models are listed")]
     said = f" ({answer.said})" if answer.said else ""
     if answer.status == 200:
         rows = [
@@ -117,7 +119,7 @@ def service_rows(endpoint: Endpoint, answer: Answer) -> list[Row]:
         fix = "try again soon; a session will show whether it works"
         return [Row("key", "warning", f"{host} answered with HTTP {answer.status}{said}", fix)]
     fix = "check the network and the proxy settings (https_proxy, no_proxy)"
-    return [Row("network", "problem" if models_url(endpoint) else "ok", f"{host} was not reached{said}", fix)]
+    return [Row("network", "problem", f"{host} was not reached{said}", fix)]
 
 
 def _model_row(model: str, known: tuple[str, ...]) -> Row:
