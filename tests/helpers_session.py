@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -100,7 +101,8 @@ def lab() -> Iterator[Lab]:
 def eventually(condition: Callable[[], Any], what: str = "the condition") -> Any:
     """Wait until a condition that no event tells of is true."""
     tick = threading.Event()
-    for _ in range(int(TIMEOUT_S / 0.01)):
+    end = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < end:
         if value := condition():
             return value
         tick.wait(0.01)

@@ -285,13 +285,14 @@ def test_without_a_key_pages_of_other_sites_are_kept_out(recorded: Recording) ->
 
 
 def test_an_endpoint_that_nobody_holds_ends(recorded: Recording) -> None:
+    before = set(threading.enumerate())
     session = rtnb.Session(recorded.endpoint(speed=INSTANTLY), output="text", transcription=None)
     session.connect()
     session.close()
     name = f"rtnb replay {recorded.name}"
-    assert any(thread.name == name for thread in threading.enumerate())
+    (thread,) = [each for each in threading.enumerate() if each.name == name and each not in before]
     del session
-    eventually(lambda: (gc.collect(), not any(thread.name == name for thread in threading.enumerate()))[1])
+    eventually(lambda: (gc.collect(), not thread.is_alive())[1])
 
 
 @pytest.mark.parametrize("speed", [0, -1, math.nan, "fast", True])
