@@ -63,7 +63,7 @@ def plot_turns(audio: Audio, detected: Mapping[str, Sequence[Turn]], *, title: s
         axes.fill_between(times, 1.25 + low / peak * 0.95, 1.25 + high / peak * 0.95, color=WAVE_COLOUR, linewidth=0.4)
     for row, turns in enumerate(detected.values()):
         y = -row - 0.5
-        for turn, following in zip(turns, [*turns[1:], None], strict=True):
+        for turn, following in zip(turns, [*turns, None][1:], strict=True):
             axes.barh(y, turn.end - turn.start, left=turn.start, height=0.62, color=_TURN, alpha=0.25, linewidth=0)
             axes.plot([turn.start] * 2, [y - 0.31, y + 0.31], color=_TURN, linewidth=2)
             axes.barh(
