@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from rtnb.core.gate import Gate
 from rtnb.core.protocol import BYTES_PER_MS, LIMITS
 from rtnb.session.link import Link
 from rtnb.session.sound import Microphone
@@ -111,11 +112,22 @@ class Capture:
         self._dropped = 0  # frames lost here, or because the socket did not keep up
         self._lost_before = 0  # frames that former microphones lost
         self._lost = 0  # frames that this one lost
+        self._gate: Gate | None = None  # keeps silence back, where that is wanted
 
     @property
     def dropped(self) -> int:
         """How many frames were lost, wherever it was."""
         return self._dropped + self._lost_before + self._lost
+
+    @property
+    def gate(self) -> Gate | None:
+        """What keeps silence back; None: everything is sent."""
+        return self._gate
+
+    @gate.setter
+    def gate(self, gate: Gate | None) -> None:
+        with self._lock:
+            self._gate = gate
 
     # ---- the microphone
 
@@ -144,6 +156,16 @@ class Capture:
         host = self._host
         if self.half_duplex and host.detects_turns and host.is_playing:
             return
+        gate, passing = self._gate, [pcm]
+        if gate is not None:
+            with self._lock:
+                passing = gate.push(pcm, hold=host.detects_turns and host.hears_speech)
+        for frame in passing:
+            self._pass(frame)
+        self._framed.set()
+
+    def _pass(self, pcm: bytes) -> None:
+        host = self._host
         with self._lock:
             self._taken += len(pcm)
             link = host.link
@@ -157,7 +179,6 @@ class Capture:
                     self._early.popleft()
                     self._dropped += 1
                 self._early.append(pcm)
-        self._framed.set()
 
     def _told(self, on: bool) -> None:
         """The microphone began or ended a recording; on any thread."""
@@ -169,6 +190,8 @@ class Capture:
             self._taken = 0
             if on:
                 self._early.clear()
+                if self._gate is not None:
+                    self._gate.reset()
         if not self._by_hand and time.monotonic() - self._was_by_hand > _LATE_REPORT_S:
             self._host.post(self._switched, on, taken)
         elif not on:
@@ -196,7 +219,8 @@ class Capture:
             with self._lock:
                 self._early.clear()
             host.discard_speech()
-            host.hint(f"only {taken / BYTES_PER_MS:.0f} ms were recorded: hold the button while you speak")
+            silent = " that are no silence" if self._gate is not None else ""
+            host.hint(f"only {taken / BYTES_PER_MS:.0f} ms{silent} were recorded: hold the button while you speak")
 
     def begin(self) -> None:
         """Start the microphone, if there is one, for a turn that somebody else sends; from any thread but the loop's.

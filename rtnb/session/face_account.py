@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtnb.core.log import EventLog
 from rtnb.core.services import service
+from rtnb.core.traffic import Traffic, traffic_of
 from rtnb.session.core import Core
 from rtnb.session.reply import Reply
 
@@ -38,6 +39,11 @@ class AccountFace:
     def replies(self) -> list[Reply]:
         """All answers, oldest first, those to detected speech included."""
         return list(self._core.replies)
+
+    @property
+    def traffic(self) -> Traffic:
+        """Bytes a second to and from the server, one row for each second, counted from `events`."""
+        return traffic_of(self._core.log)
 
     @property
     def usage(self) -> UsageReport:

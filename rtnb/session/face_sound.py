@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from rtnb.core.conversation import Item
 from rtnb.core.errors import ProtocolError
+from rtnb.core.gate import Gate
 from rtnb.session.core import Core
 from rtnb.session.reply import Reply
 from rtnb.session.sound import Heard
@@ -69,6 +70,21 @@ class SoundFace:
     @half_duplex.setter
     def half_duplex(self, is_on: bool) -> None:
         self._core.capture.half_duplex = is_on
+
+    @property
+    def gate(self) -> bool:
+        """Whether silence of the microphone is kept back, for a thin uplink; may be set.
+
+        What is let through stands in `rtnb.core.gate`: speech, 300 ms before it and a second after. Where the server
+        detects turns, the gate stays open half a second longer than its ``silence_duration_ms``, and as long as the
+        server hears somebody speak: so each turn still ends as without it. Without turn detection, pauses of more than
+        a second become shorter for the model. Offsets of the server (``audio_start_ms``) count only what was sent.
+        """
+        return self._core.capture.gate is not None
+
+    @gate.setter
+    def gate(self, is_on: bool) -> None:
+        self._core.capture.gate = Gate(hangover_ms=self._core.gate_hangover_ms()) if is_on else None
 
     @property
     def dropped(self) -> int:

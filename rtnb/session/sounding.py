@@ -158,3 +158,11 @@ class Sounding:
     def hears_speech(self) -> bool:
         """Whether the server hears the user speak just now."""
         return self.is_ready and self.conversation.speech is not None
+
+    def gate_hangover_ms(self) -> float:
+        """How long a gate stays open after the last speech: longer than the silence that ends a turn."""
+        settings: Any = self.conversation.session if self.is_ready else self.config
+        for name in ("audio", "input", "turn_detection", "silence_duration_ms"):
+            settings = settings.get(name) if isinstance(settings, Mapping) else None
+        silence = settings if isinstance(settings, int | float) else 500.0
+        return max(1_000.0, silence + 500.0)
