@@ -77,6 +77,7 @@ def running_lab(folder: pathlib.Path, headers: dict[str, str] | None = None) -> 
         },
         "IdentityProvider": {"token": lab.token},
         "LabApp": {"expose_app_in_browser": True, "check_for_updates_class": "jupyterlab.NeverCheckForUpdate"},
+        "JupyterNotebookApp": {"expose_app_in_browser": True},
         "MultiKernelManager": {"default_kernel_name": "rtnb-test"},
     }
     (folder / "config.json").write_text(json.dumps(config))

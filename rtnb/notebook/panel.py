@@ -365,15 +365,15 @@ class Panel:
     # ---- what the session has to say
 
     def _hinted(self, text: Any) -> None:
-        if not self._pages:
-            _log.warning("%s", text)
+        if not self._views.is_made:
+            _log.warning("%s", text)  # nobody has looked at the panel yet
         self.notices.add("hint", str(text))
 
     def _errored(self, event: Any) -> None:
         error = ServerError(event)
         if getattr(error, "code", None) == "response_cancel_not_active":
             return  # a race was lost, nothing more: the answer was over when it was to be stopped
-        if not self._pages:
+        if not self._views.is_made:
             _log.warning("the server reported an error: %s", error)
         self.notices.add("error", str(error))
 

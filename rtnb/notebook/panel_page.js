@@ -5,6 +5,7 @@ import { Press } from "./panel_press.js";
 
 const HELLO_MS = 20_000;
 const ANSWER_MS = 4_000;
+const CHANGES = new Set(["vad", "set", "option", "source"]);
 
 /** Words and shape for each state of the connection: never by colour alone. */
 export const STATES = /** @type {Record<string, [string, string]>} */ ({
@@ -33,12 +34,14 @@ export class Page {
     this.views = /** @type {Set<() => void>} */ (new Set());
     this.waiting = /** @type {Map<number, (ok: boolean) => void>} */ (new Map());
     this.n = 0;
+    this.changes = 0; // of settings, that the kernel has not answered yet: what the user chose stays in view
     this.lane = "control";
     this.dead = ""; // why nothing works any more, in words
     this.note = ""; // something this page has to say
     this.offline = false;
     this.engine = /** @type {any} */ (null);
     this.wantsToListen = false;
+    this.discarding = /** @type {Promise<any> | null} */ (null);
     this.press = new Press({
       start: () => this.startRecording(),
       end: () => this.endRecording(),
@@ -129,7 +132,15 @@ export class Page {
   ask(kind, fields = {}, buffers = []) {
     this.note = "";
     const n = this.post(kind, fields, buffers);
-    return new Promise((resolve) => this.waiting.set(n, resolve));
+    const isChange = CHANGES.has(kind);
+    if (isChange) this.changes++;
+    return new Promise((resolve) =>
+      this.waiting.set(n, (ok) => {
+        if (isChange) this.changes--;
+        resolve(ok);
+        this.changed();
+      }),
+    );
   }
 
   onCustom(/** @type {any} */ content) {
@@ -199,7 +210,8 @@ export class Page {
     engine.resume();
     engine.silence();
     if (engine.replaced) engine.takeOver();
-    if (!this.parts.talk?.owns) await Promise.race([this.ask("claim"), new Promise((resolve) => setTimeout(resolve, 1000))]);
+    while (this.discarding) await this.discarding;
+    if (!this.parts.talk?.owns) await this.until("claim");
     if (this.press.isOn || this.wantsToListen) engine.record(true);
   }
 
@@ -208,12 +220,18 @@ export class Page {
     else this.engine?.record(false);
   }
 
-  /** Too short for a turn: the kernel throws it away before the page ends it. */
+  /** Too short for a turn: the kernel throws it away before the page ends it; the next one waits for that. */
   async discardRecording() {
-    this.say("That was too short. Hold the button while you speak; a double click, or Enter, keeps it on.");
-    const told = this.post("discard");
-    await Promise.race([new Promise((resolve) => this.waiting.set(told, resolve)), new Promise((resolve) => setTimeout(resolve, 1000))]);
+    this.discarding = this.until("discard");
+    await this.discarding;
     this.endRecording();
+    this.discarding = null;
+    this.say("That was too short. Hold the button while you speak; a double click, or Enter, keeps it on.");
+  }
+
+  /** Ask, and wait for the answer for a second at most. @param {string} kind */
+  until(kind) {
+    return Promise.race([this.ask(kind), new Promise((resolve) => setTimeout(resolve, 1000))]);
   }
 
   /** Hands free: the microphone stays open, the server says when a turn ends. @param {boolean} on */

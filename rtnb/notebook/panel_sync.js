@@ -123,14 +123,19 @@ export function sync({ page, root, $, memory }) {
   put($(".rtnb-mute"), { textContent: engine?.muted ? "Muted" : "Mute", "aria-pressed": !!engine?.muted, disabled: !!dead || !engine || page.usesKernel });
   put($(".rtnb-stop"), { disabled: !!dead || !(connection.playing || engine?.sounding || (connection.activity && connection.activity !== "idle")) });
   const detection = talk.detection?.type ?? "";
-  for (const radio of root.querySelectorAll(".rtnb-vad input")) put(radio, { checked: /** @type {any} */ (radio).value === detection, disabled: !!dead || waiting || !!settings.detection_locked });
-  parameters({ $, memory, talk, locked: !!dead || !!settings.detection_locked });
+  const settled = !page.changes; // else what the user has just chosen would jump back until the kernel answers
+  for (const radio of root.querySelectorAll(".rtnb-vad input")) {
+    if (settled) put(radio, { checked: /** @type {any} */ (radio).value === detection });
+    put(radio, { disabled: !!dead || waiting || !!settings.detection_locked });
+  }
+  parameters({ $, memory, talk, settled, locked: !!dead || !!settings.detection_locked });
 
   captions($(".rtnb-captions"), parts.captions ?? []);
 
   put($(".rtnb-ask textarea"), { disabled: !!dead });
   put($(".rtnb-send"), { disabled: !!dead || waiting });
-  if (settings.when_busy) put($(".rtnb-busy"), { value: settings.when_busy, disabled: !!dead });
+  if (settings.when_busy && settled) put($(".rtnb-busy"), { value: settings.when_busy });
+  put($(".rtnb-busy"), { disabled: !!dead });
 
   // without a microphone
   const why = page.refusal;
@@ -139,9 +144,9 @@ export function sync({ page, root, $, memory }) {
   put($(".rtnb-kernel"), { "aria-pressed": page.usesKernel, textContent: page.usesKernel ? "Kernel's microphone: in use" : "Use the kernel's microphone", disabled: !!dead });
   choose($(".rtnb-clip"), (settings.clips ?? []).map((/** @type {string} */ name) => [name, name]), $(".rtnb-clip").value || settings.clips?.[0] || "");
   $(".rtnb-clips").hidden = !settings.clips?.length;
-  for (const field of root.querySelectorAll(".rtnb-without :is(input, .rtnb-send-clip, form button)")) put(field, { disabled: !!dead });
+  for (const field of root.querySelectorAll(".rtnb-without :is(input, select, .rtnb-send-clip, form button)")) put(field, { disabled: !!dead });
 
-  fields({ page, root, $, settings, dead, waiting });
+  fields({ page, root, $, settings, dead, waiting, settled });
   account({ $, memory, account: parts.account, counters, root });
   const slow = page.lane === "comm" && !dead;
   put($(".rtnb-lane"), { textContent: slow ? "This front end gives the panel no way past a running cell: what you press waits until the cell has ended." : "" });
@@ -174,7 +179,7 @@ function captions(/** @type {HTMLElement} */ box, /** @type {any[]} */ rows) {
   if (grows) box.scrollTop = box.scrollHeight;
 }
 
-function parameters(/** @type {any} */ { $, memory, talk, locked }) {
+function parameters(/** @type {any} */ { $, memory, talk, settled, locked }) {
   const box = $(".rtnb-parameters");
   const type = talk.detection?.type ?? "";
   box.hidden = !PARAMETERS[type];
@@ -193,17 +198,17 @@ function parameters(/** @type {any} */ { $, memory, talk, locked }) {
   for (const [name, , kind, { usual } = /** @type {any} */ ({})] of PARAMETERS[type] ?? []) {
     const field = box.querySelector(`[data-parameter="${name}"]`);
     const value = talk.detection[name] ?? usual;
-    if (document.activeElement !== field) put(field, kind === "checkbox" ? { checked: value } : { value: String(value) });
+    if (settled && document.activeElement !== field) put(field, kind === "checkbox" ? { checked: value } : { value: String(value) });
     put(field, { disabled: locked });
   }
 }
 
-function fields(/** @type {any} */ { page, root, $, settings, dead, waiting }) {
+function fields(/** @type {any} */ { page, root, $, settings, dead, waiting, settled }) {
   const { engine } = page;
   for (const field of root.querySelectorAll("[data-set]")) {
     const { value = "", choices, locked = "" } = settings[field.dataset.set] ?? {};
-    if (choices) choose(field, choices.map((/** @type {string} */ each) => [each, each]), value);
-    else if (document.activeElement !== field) put(field, { value });
+    if (choices && settled) choose(field, choices.map((/** @type {string} */ each) => [each, each]), value);
+    else if (!choices && settled && document.activeElement !== field) put(field, { value });
     put(field, { disabled: !!dead || waiting || !!locked });
     const reason = field.parentElement.querySelector("small");
     put(reason, { textContent: locked });
@@ -217,8 +222,10 @@ function fields(/** @type {any} */ { page, root, $, settings, dead, waiting }) {
   const volume = $(".rtnb-volume");
   if (document.activeElement !== volume) put(volume, { value: String(Math.round(100 * (engine?.volume ?? 1))) });
   put(volume, { disabled: !!dead || !engine });
-  put($(".rtnb-greet"), { checked: !!settings.greet, disabled: !!dead });
-  put($(".rtnb-half"), { checked: !!page.parts.talk?.half_duplex, disabled: !!dead });
+  if (settled) put($(".rtnb-greet"), { checked: !!settings.greet });
+  if (settled) put($(".rtnb-half"), { checked: !!page.parts.talk?.half_duplex });
+  put($(".rtnb-greet"), { disabled: !!dead });
+  put($(".rtnb-half"), { disabled: !!dead });
 }
 
 function account(/** @type {any} */ { $, memory, account, counters, root }) {

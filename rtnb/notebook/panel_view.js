@@ -79,6 +79,7 @@ export function view({ page, el }) {
   const id = `rtnb-${++views}-${page.id.slice(0, 6)}`;
   root.className = "rtnb-panel";
   root.setAttribute("aria-label", "Voice session");
+  root.dataset.panel = page.model.get("panel");
   root.dataset.lmSuppressShortcuts = "true"; // the notebook's own keys (Space scrolls, D D deletes) are not for us
   root.innerHTML = skeleton(id);
   el.replaceChildren(root);

@@ -1,8 +1,7 @@
 """What stands below the panel's controls: conversation, events, and what tools show; and the panel without a kernel.
 
-The views are widgets of their own (`rtnb.notebook.conversation`, `rtnb.notebook.events`,
-`rtnb.notebook.side_panels`), made
-when the panel is first shown.
+The views are widgets of their own (`rtnb.notebook.conversation`, `rtnb.notebook.side_panels`,
+`rtnb.notebook.events`), made when the panel is first shown.
 
 Imports its neighbours in `rtnb.notebook`, these when first used.
 """
@@ -42,6 +41,11 @@ class Views:
         self._console = console
         self._widget: ipywidgets.VBox | None = None
         self._views: list[Any] = []
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the panel was shown."""
+        return self._widget is not None
 
     @property
     def widget(self) -> ipywidgets.VBox:

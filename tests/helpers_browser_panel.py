@@ -1,0 +1,118 @@
+"""A panel in a real page: made by a cell, driven by mouse and keys, looked at."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from helpers_browser import Lab, Notebook
+
+OLD_KERNEL = "6.31.0"
+
+SETUP = """
+import threading, time
+import ipykernel
+import rtnb
+from rtnb.notebook.recording import shared_audio
+
+session = None
+
+def clear():
+    if session is not None:
+        session.panel.close()
+        session.close()
+
+def answers():
+    return [item for item in session.items if item.role == "assistant"]
+
+def said():
+    done = session.events.filter("conversation.item.input_audio_transcription.completed")
+    return [entry.event["transcript"].lower() for entry in done]
+
+def appended():
+    return len(session.events.filter("input_audio_buffer.append"))
+"""
+
+
+class Shown:
+    """The panel of the session in a page; the `nth`, where there are several views of it."""
+
+    def __init__(self, notebook: Notebook, nth: int = 0) -> None:
+        self.notebook = notebook
+        self.page = notebook.page
+        panel = notebook.value("session.panel.console.panel")
+        self.root = self.page.locator(f".rtnb-panel[data-panel='{panel}']").nth(nth)
+
+    def find(self, selector: str) -> Any:
+        return self.root.locator(selector)
+
+    def until_state(self, state: str, timeout: float = 30) -> None:
+        self.page.wait_for_function(
+            "([root, state]) => root.dataset.state === state",
+            arg=[self.root.element_handle(), state],
+            timeout=1000 * timeout,
+        )
+
+    def caption(self, text: str, timeout: float = 60) -> None:
+        self.find(".rtnb-captions").filter(has_text=text).wait_for(timeout=1000 * timeout)
+
+    def open(self, name: str) -> None:
+        self.find(f".rtnb-{name}").evaluate("each => { each.open = true; }")
+
+    def hold(self, seconds: float) -> None:
+        """Hold the button until the server was sent so much sound; release outside of it."""
+        record = self.find(".rtnb-record")
+        record.scroll_into_view_if_needed()
+        before = self.notebook.value("appended()")
+        record.hover()
+        self.page.mouse.down()
+        self.find(".rtnb-record[aria-pressed=true]").wait_for()
+        self.notebook.wait_for(f"appended() >= {before + round(seconds / 0.04)}", timeout=60)
+        self.page.mouse.move(5, 5)
+        self.page.mouse.up()
+        self.find(".rtnb-record[aria-pressed=false]").wait_for()
+
+
+def show(notebook: Notebook, settings: str = "") -> Shown:
+    """A new session, and its panel in a new cell."""
+    notebook.run(f"clear(); session = rtnb.Session('local'{settings and ', ' + settings})")
+    notebook.start("session")
+    shown = Shown(notebook)
+    shown.root.wait_for(timeout=60_000)
+    shown.root.scroll_into_view_if_needed()
+    shown.until_state("idle", timeout=60)
+    notebook.wait_for("shared_audio().lane_ms is not None", timeout=30)
+    return shown
+
+
+def install_old_kernel(lab: Lab, place: Path, name: str) -> str:
+    """Lay an older ipykernel before the environment's for one kernel; why it could not be done, or nothing."""
+    uv = shutil.which("uv")
+    if uv is None:
+        return "no uv to install another ipykernel with"
+    command = [uv, "pip", "install", "--quiet", "--no-config", "--no-deps", "--python", sys.executable]
+    done = subprocess.run(
+        [*command, "--target", str(place), f"ipykernel=={OLD_KERNEL}", "nest-asyncio"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if done.returncode:
+        assert "CI" not in os.environ, done.stderr
+        return f"ipykernel {OLD_KERNEL} could not be installed: {done.stderr[-300:]}"
+    kernels = lab.folder.parent / "share" / "kernels"
+    spec = json.loads((kernels / "rtnb-test" / "kernel.json").read_text())
+    spec["display_name"] = "rtnb test, old"
+    spec["env"]["PYTHONPATH"] = os.pathsep.join([str(place), spec["env"]["PYTHONPATH"]])
+    (kernels / "rtnb-test-old").mkdir()
+    (kernels / "rtnb-test-old" / "kernel.json").write_text(json.dumps(spec))
+    kernelspec = {"name": "rtnb-test-old", "display_name": "rtnb test, old", "language": "python"}
+    content = {"cells": [], "metadata": {"kernelspec": kernelspec}, "nbformat": 4, "nbformat_minor": 5}
+    (lab.folder / name).write_text(json.dumps(content))
+    return ""
