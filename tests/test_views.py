@@ -571,3 +571,12 @@ def test_memory_and_weather_appear_when_there_are_such_tools() -> None:
         until(lambda: [place["location"] for place in kept.messages[-1]["weather"]] == ["Paris"])
         assert kept.messages[-1]["land"] is None
         view.close()
+
+
+def test_of_sound_that_was_asked_as_an_item_no_transcript_is_awaited(talk: tuple[rtnb.Session, Kept]) -> None:
+    session, kept = talk
+    session.ask(rtnb.Audio.tone(440, 1.0)).wait()
+    question = until(lambda: len(shown(kept)) >= 2 and shown(kept))[0]
+    assert question["ms"] == 1_000
+    assert "awaited" not in question["state"]
+    assert session.items[0].transcription == "off"

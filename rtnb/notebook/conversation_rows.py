@@ -150,7 +150,7 @@ def _said(item: Item, *, is_speaking: bool, is_over: bool) -> tuple[str, Tone]:
         return ("no transcript: the connection ended", "warn") if is_over else ("transcript awaited…", "busy")
     if item.transcription == "done":
         return "nothing was understood", "warn"
-    return "no transcript: transcription is off", ""
+    return "no transcript", ""
 
 
 def _call(item: Item, call: ToolCall | None, call_ms: float | None, *, is_over: bool) -> dict[str, Any]:

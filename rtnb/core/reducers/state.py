@@ -60,6 +60,7 @@ class State:
         "active",
         "answers",
         "calls",
+        "confirmed",
         "id",
         "input",
         "known",
@@ -87,6 +88,7 @@ class State:
         self.answers: dict[str, Item] = {}
         self.input = InputAudio()
         self.sent: dict[str, Event] = {}
+        self.confirmed: set[str] = set()  # items of the client's own that the server took
         self.output_bytes_per_ms = BYTES_PER_MS
         self.transcribes = False
         self.restoring: set[str] = set()
@@ -212,11 +214,12 @@ class State:
                     fill(item, part, given, event, changes)
         asked = self.sent.pop(item.id, None)
         if asked is not None:
+            self.confirmed.add(item.id)
             _take_sent(item, asked)
         if item.role == "user" and item.transcription == "off" and any(p.type == "input_audio" for p in item.parts):
             if item.transcript:
                 item.transcription = "done"
-            elif self.transcribes and asked is None:  # sound that comes in an item of the client is not transcribed
+            elif self.transcribes and item.id not in self.confirmed:  # sound in an item of the client's own never is
                 item.transcription = "awaiting"
 
     def name_call(self, item: Item, given: Mapping[str, Any]) -> None:
