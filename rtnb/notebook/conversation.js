@@ -317,10 +317,10 @@ export function conversationView(items, wire, player, el) {
     if (row.ms) {
       const heard = row.cut !== null && row.cut !== undefined ? Math.min(1, row.cut / row.ms) : 1;
       const n = Math.round(row.wave.length * heard);
-      part.paths[0].setAttribute("d", wavePath(row.wave, ...WAVE));
-      const bars = row.wave.map((bar, i) => (i < n ? -1 : bar));
-      part.paths[2].setAttribute("d", heard < 1 ? wavePath(row.wave, ...WAVE).split("M").slice(1 + n).map((each) => `M${each}`).join("") + `M${(WAVE[0] * heard).toFixed(1)} 0v${WAVE[1]}` : "");
-      part.hasCut = bars.some((bar) => bar >= 0);
+      const strokes = wavePath(row.wave, ...WAVE).split("M").slice(1).map((each) => `M${each}`);
+      part.paths[0].setAttribute("d", strokes.slice(0, n).join(""));
+      const end = (WAVE[0] * heard).toFixed(1);
+      part.paths[2].setAttribute("d", heard < 1 ? `M${end} 0v${WAVE[1]}${strokes.slice(n).join("")}` : "");
       part.seek.max = String(row.ms / 1000);
       part.duration = row.ms / 1000;
     }

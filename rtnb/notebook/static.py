@@ -165,7 +165,8 @@ def player(audio: Audio, sound: Preview | None, label: str) -> str:
         words = f"the first {sound.seconds:.1f} s of {audio.seconds:.1f} s"
     hint = "exact" if sound.is_exact else f"a small preview: {sound.codec}"
     return (
-        f'<div><audio controls preload="none" aria-label="{escape(f"{label}, play {words}")}" title="{escape(hint)}" '
+        f'<div><audio controls preload="metadata" aria-label="{escape(f"{label}, play {words}")}" '
+        f'title="{escape(hint)}" '
         f'src="data:{sound.mime};base64,{b64encode(sound.data).decode()}" '
         'style="height:32px;width:100%;max-width:320px;vertical-align:middle"></audio> '
         f'<span style="opacity:.8">{escape(words)}</span></div>'
