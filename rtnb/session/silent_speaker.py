@@ -42,11 +42,11 @@ class SilentSpeaker:
     --------
     >>> now = [0.0]
     >>> speaker = SilentSpeaker(clock=lambda: now[0])
-    >>> speaker.on_heard = lambda item, samples, final: print(item, samples, final)
+    >>> speaker.on_heard = lambda item, samples, final: final and print(item, samples)
     >>> speaker.play("item_1", bytes(48_000))  # a second
     >>> now[0] = 0.25
     >>> speaker.stop()
-    item_1 6000 True
+    item_1 6000
     """
 
     def __init__(self, *, speed: float = 1.0, clock: Callable[[], float] | None = None, keep_s: float = 600.0) -> None:
