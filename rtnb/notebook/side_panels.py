@@ -59,8 +59,8 @@ class SidePanels(View):
     def __init__(self, session: Any) -> None:
         self._session = session
         self._told: dict[str, Any] = {}
-        self.tiles: ipywidgets.VBox | None = None
-        """Room for the map with tiles, when somebody made some (see `side_panels`); without it no button offers it."""
+        self.tiles = ipywidgets.VBox()
+        """Holds the map with tiles once it was asked for: to be shown near the panels, as `side_panels` does."""
         super().__init__()
         session.watch(self._note)
 
@@ -120,12 +120,12 @@ class SidePanels(View):
             told["memory"] = {"rows": rows, "problem": memory.problem or ""}
         if told != self._told or land is not None:
             self._told = told
-            has_tiles = self.tiles is not None and importlib.util.find_spec("ipyleaflet") is not None
+            has_tiles = importlib.util.find_spec("ipyleaflet") is not None
             self.send({"kind": "panels", **told, "land": land, "has_tiles": has_tiles})
 
     def heard(self, message: dict[str, Any]) -> None:
         """Open the map with tiles, or close it."""
-        if message.get("kind") == "tiles" and self.tiles is not None:
+        if message.get("kind") == "tiles":
             places = self.weather
             self.tiles.children = () if self.tiles.children or not places else (weather_map(places, kind="leaflet"),)
 
@@ -133,7 +133,6 @@ class SidePanels(View):
 def side_panels(session: Any) -> ipywidgets.VBox:
     """The panels of a session's tools, with room for the map with tiles below: to be put beside the conversation."""
     panels = SidePanels(session)
-    panels.tiles = ipywidgets.VBox()
     return ipywidgets.VBox([panels, panels.tiles])
 
 
