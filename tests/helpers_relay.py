@@ -21,6 +21,7 @@ TIMEOUT_S = 20.0
 KEY = "sk-" + "planted" * 4
 TOKEN = "relay-" + "t" * 20
 GA = "?model=gpt-realtime"
+BEARER: Any = {"additional_headers": {"Authorization": f"Bearer {TOKEN}"}}
 
 
 class Upstream:
@@ -86,3 +87,17 @@ async def eventually(condition: Callable[[], Any]) -> Any:
         while not (value := condition()):
             await asyncio.sleep(0.01)
     return value
+
+
+async def echo(client: ServerConnection) -> None:
+    """An upstream that says everything back."""
+    async for message in client:
+        await client.send(message)
+
+
+async def turned_away(relay: Relay, path: str = f"/v1/realtime{GA}", **options: Any) -> tuple[Any, ...]:
+    """The error code, close code and reason of a client that may not stay."""
+    async with guest(relay, path, judged=False, **options) as client:
+        event = await client.next()
+        assert event["type"] == "error"
+        return (event["error"]["code"], *await client.closed())

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from helpers_local import append, loud, silence, types, user
-from helpers_relay import GA, KEY, TIMEOUT_S, eventually, guest, relay_lab, relay_to, upstream
+from helpers_relay import GA, KEY, TIMEOUT_S, echo, eventually, guest, relay_lab, relay_to, upstream
 from openai import AsyncOpenAI
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection
@@ -30,11 +30,6 @@ TOOL: Any = {
     "parameters": {"type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "number"}}},
 }
 ADD = call("calculate_sum", a=4, b=6)
-
-
-async def echo(client: ServerConnection) -> None:
-    async for message in client:
-        await client.send(message)
 
 
 # ---- today's clients -------------------------------------------------------------------------------------------------
