@@ -5,7 +5,7 @@ Theory of operation
 The service keeps nothing of a session whose socket ended, and after an hour it ends each. Here everything is known that
 the server knew (`rtnb.core.conversation`), so a new connection is told all of it again:
 
-1. The connection ends (`Staying.lost`), or is about to reach its time limit and nothing is under way (`_rotate`).
+1. The connection ends (`Staying.lost`), or nears its time limit in a quiet moment (`rtnb.session.rotation`).
    The state becomes RECONNECTING, open answers are suspended (`rtnb.session.suspended`), what has been played plays on.
 2. It is opened again, after waits that grow (`rtnb.core.staying`), for a minute at most.
 3. The new connection gets the settings and tools, then the items in their order, under their old ids
@@ -32,19 +32,18 @@ import asyncio
 import logging
 import random
 import threading
-import time
 from collections import deque
 from collections.abc import Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from rtnb.core.errors import ConnectionClosed, ConnectionFailed, NotConnected, RtnbError, ServerError, WaitTimeout
-from rtnb.core.protocol import LIMITS, Event
+from rtnb.core.protocol import Event
 from rtnb.core.restore import create_events, unanswered
-from rtnb.core.staying import GIVE_UP_S, MOST_TRIES, backoff, cause, is_worth_retrying, rotation
+from rtnb.core.staying import GIVE_UP_S, MOST_TRIES, backoff, cause, is_worth_retrying
 from rtnb.session.link import Link
-from rtnb.session.opening import open_transport
-from rtnb.session.sequencer import REPLY_KEY, State
+from rtnb.session.rotation import Rotation
+from rtnb.session.sequencer import REPLY_KEY
 from rtnb.session.states import SessionState
 from rtnb.session.watching import Watch
 
@@ -66,7 +65,6 @@ _TRY_S: Final = 10.0
 _STEADY_S: Final = 10.0  # a connection that lived shorter is counted with the tries before it
 _PUT_BACK_S: Final = 15.0
 _BYTES_PER_S: Final = 50_000  # the slowest uplink that a long conversation is put back through
-_QUIET_S: Final = 0.5
 _VOID: Final = frozenset(
     {"response.cancel", "conversation.item.truncate", "output_audio_buffer.clear"}
 )  # about what has ended
@@ -97,7 +95,6 @@ class Staying:
         self._waiting_bytes = 0
         self._frames: list[bytes] = []  # of the microphone, as they go over the wire
         self._task: asyncio.Task[None] | None = None
-        self._rotation: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()  # somebody asked for the connection: try now
         self._again: list[Event] = []  # sent and never answered
         self._uncommitted: list[str] = []  # audio that was in the server's buffer
@@ -105,8 +102,8 @@ class Staying:
         self._tries = 0
         self._dropped = 0  # frames of the microphone lost before the connection was
         self._began = 0.0
-        self._timer: asyncio.TimerHandle | None = None
         self._watch = Watch(core)
+        self._rotation = Rotation(core, self._move)
         self._encoded: dict[tuple[str, int], str] = {}  # the user's speech as it was put back before
 
     @property
@@ -160,12 +157,12 @@ class Staying:
     async def close(self) -> None:
         """Stop trying, and forget."""
         self.stop_watching()
-        tasks = {task for task in (self._task, self._rotation) if task is not None}
-        self._task = self._rotation = None
+        tasks = {task for task in (self._task, self._rotation.task) if task is not None}
+        self._task = None
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks, timeout=_TRY_S)
         self._drop()
         self._encoded.clear()
         self.continues = False
@@ -256,21 +253,23 @@ class Staying:
         loop = asyncio.get_running_loop()
         end = loop.time() + self.seconds
         error: Exception = loss
-        for attempt in count(self._tries):
-            delay = backoff(attempt, random.random())
+        for number in count(1):
+            delay = backoff(self._tries, random.random())
             left = end - loop.time() - delay
-            if attempt >= MOST_TRIES or left <= 0:
+            if self._tries >= MOST_TRIES or left <= 0:
                 break
-            self._tries = attempt + 1
             try:
-                await asyncio.wait_for(self._hurry.wait(), delay)
-                self._hurry.clear()
+                async with asyncio.timeout(delay):  # `wait_for` would swallow a cancellation that meets the event
+                    await self._hurry.wait()
+                    self._hurry.clear()  # a try that somebody asked for is not counted
             except TimeoutError:
-                pass
+                self._tries += 1
+            if self._task is not asyncio.current_task():
+                return  # closed meanwhile
             try:
                 await self._open(min(_TRY_S, max(left, 1.0)))
             except Exception as exc:  # noqa: BLE001 - whatever it is, it is tried again, or told
-                logger.debug("try %d failed: %s", attempt + 1, exc)
+                logger.debug("try %d failed: %s", number, exc)
                 error = exc
                 if not is_worth_retrying(exc):
                     break
@@ -359,7 +358,7 @@ class Staying:
         took = core.clock() - self._began
         reason = getattr(error, "reason", "closed") if isinstance(error, ConnectionFailed) else "closed"
         told = ConnectionFailed(
-            f"{cause(loss)}, and it could not be opened again ({self._tries} tries, {took:.0f} s): {error}; "
+            f"{cause(loss)}, and it could not be opened again within {took:.0f} s: {error}; "
             "session.connect() tries again, and goes on with the conversation",
             reason=reason,
         )
@@ -380,75 +379,24 @@ class Staying:
 
     def watch(self) -> None:
         """The connection is ready: look at the clock."""
-        self._watch.start()
         self._since = self._core.clock()
-        expires_at = self._core.conversation.session.get("expires_at")
-        if self.seconds <= 0 or not isinstance(expires_at, (int, float)):
-            return
-        remaining = expires_at - time.time()
-        if remaining <= 0:  # the clocks do not agree
-            remaining = LIMITS.SESSION_S
-        self._call(rotation(remaining))
+        self._watch.start()
+        if self.seconds > 0:
+            self._rotation.start()
 
     def stop_watching(self) -> None:
         """There is nothing to look at."""
         self._watch.stop()
-        self._stop_timer()
+        self._rotation.stop()
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _call(self, seconds: float) -> None:
-        self._stop_timer()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
-
-    def _look(self) -> None:
-        if self._core.state is not SessionState.READY:
-            return
-        if self._is_quiet():
-            self._rotation = asyncio.get_running_loop().create_task(self._rotate())
-        else:
-            self._call(_QUIET_S)
-
-    def _is_quiet(self) -> bool:
-        core = self._core
-        last = core.conversation.last
-        return (
-            core.sequencer.state is State.IDLE
-            and not core.sequencer.queue
-            and not core.sequencer.has_aside
-            and core.conversation.speech is None
-            and not core.sound.is_playing
-            and (core.detects_turns or not core.capture.is_recording)
-            and core.link is not None
-            and not core.link.requests
-            and not (last is not None and last.transcription == "awaiting")
-        )
-
-    async def _rotate(self) -> None:
-        """Change to a new connection before the service ends this one."""
-        core = self._core
-        try:
-            transport = await open_transport(await asyncio.to_thread(core.endpoint.started), _TRY_S)
-        except Exception as exc:  # noqa: BLE001 - there is time to try it again, and then the limit itself
-            logger.debug("no new connection before the time limit: %s", exc)
-            if core.state is SessionState.READY:
-                self._call(_TRY_S)
-            return
-        link = core.link
-        if core.state is not SessionState.READY or link is None or not self._is_quiet():
-            await transport.close()
-            if core.state is SessionState.READY:
-                self._call(_QUIET_S)
-            return
-        error = ConnectionClosed("the time limit of the session is near; it moves to a new connection", code=1001)
+    def _move(self, link: Link, transport: Transport) -> None:
+        """Leave a connection that nears its limit, for one that is open already."""
         self.stop_watching()
+        error = ConnectionClosed("the time limit of the session is near; it moves to a new connection", code=1001)
         self._leave(link, error)
-        self._task = asyncio.get_running_loop().create_task(self._move(link, error, transport))
+        self._task = asyncio.get_running_loop().create_task(self._open_moved(link, error, transport))
 
-    async def _move(self, link: Link, error: ConnectionClosed, transport: Transport) -> None:
+    async def _open_moved(self, link: Link, error: ConnectionClosed, transport: Transport) -> None:
         await link.close()
         self.strand(link)
         try:
