@@ -290,9 +290,9 @@ def test_an_endpoint_that_nobody_holds_ends(recorded: Recording) -> None:
     session.connect()
     session.close()
     name = f"rtnb replay {recorded.name}"
-    (thread,) = [each for each in threading.enumerate() if each.name == name and each not in before]
+    (thread,) = [each for each in threading.enumerate() if each not in before and each.name == name]
     del session
-    eventually(lambda: (gc.collect(), not thread.is_alive())[1])
+    eventually(lambda: (gc.collect(), not thread.is_alive())[1], "its thread ended")
 
 
 @pytest.mark.parametrize("speed", [0, -1, math.nan, "fast", True])
