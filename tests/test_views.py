@@ -21,7 +21,8 @@ from rtnb.notebook import feed
 from rtnb.notebook.conversation import ConversationView
 from rtnb.notebook.conversation_rows import Wave, call_times
 from rtnb.notebook.events import MOST_ROWS, EventTable
-from rtnb.notebook.feed import View, joined
+from rtnb.notebook.feed import View
+from rtnb.notebook.modules import joined
 from rtnb.notebook.side_panels import SidePanels
 
 HERE = pathlib.Path(__file__).parent

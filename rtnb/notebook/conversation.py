@@ -34,7 +34,8 @@ from rtnb.core.items import Item
 from rtnb.core.log import Entry
 from rtnb.notebook.conversation_rows import Wave, call_times, is_shown, row_of, shown_before
 from rtnb.notebook.events import secrets_of
-from rtnb.notebook.feed import View, joined, styles
+from rtnb.notebook.feed import View, styles
+from rtnb.notebook.modules import joined
 from rtnb.session.reply import ToolCall
 from rtnb.session.session import SessionState
 from rtnb.session.telephone import pcm_of_item

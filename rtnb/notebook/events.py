@@ -32,7 +32,8 @@ from rtnb.core.changes import Changes
 from rtnb.core.errors import redact
 from rtnb.core.folding import Fold, Folder
 from rtnb.core.log import Entry, EventLog
-from rtnb.notebook.feed import View, joined, styles
+from rtnb.notebook.feed import View, styles
+from rtnb.notebook.modules import joined
 
 __all__ = ["MOST_ROWS", "EventTable"]
 

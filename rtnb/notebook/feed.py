@@ -20,7 +20,6 @@ from __future__ import annotations
 import logging
 import pathlib
 import queue
-import re
 import threading
 import time
 import weakref
@@ -29,25 +28,12 @@ from typing import Any, Final
 
 import anywidget
 
-__all__ = ["EVERY_S", "View", "joined", "styles"]
+__all__ = ["EVERY_S", "View", "styles"]
 
 EVERY_S: Final = 0.05
 """Seconds between two batches of one view, at least."""
 
 _log = logging.getLogger(__name__)
-
-_IMPORT: Final = re.compile(r"^import \{[^}]*\} from \"\./([\w.]+)\";\n", re.MULTILINE)
-_EXPORT: Final = re.compile(r"^export (?=function|const|class|async)", re.MULTILINE)
-
-
-def joined(path: pathlib.Path) -> str:
-    """The text of an ES module with the modules beside it that it imports put in front.
-
-    anywidget loads a module from a blob address, where a relative import cannot work.
-    """
-    text = path.read_text(encoding="utf-8")
-    parts = [_EXPORT.sub("", (path.parent / name).read_text(encoding="utf-8")) for name in _IMPORT.findall(text)]
-    return "\n".join([*parts, _IMPORT.sub("", text)])
 
 
 def styles(*names: str) -> str:

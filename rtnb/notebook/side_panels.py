@@ -32,7 +32,8 @@ from rtnb.core.errors import redact
 from rtnb.core.items import Item
 from rtnb.core.log import Entry
 from rtnb.notebook.events import secrets_of
-from rtnb.notebook.feed import View, joined, styles
+from rtnb.notebook.feed import View, styles
+from rtnb.notebook.modules import joined
 from rtnb.toolbox.memory import Memory
 from rtnb.toolbox.sources import load_data
 from rtnb.toolbox.weather_map import weather_map
