@@ -7,12 +7,19 @@ import os
 import shutil
 import subprocess
 import sys
+import wave
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from helpers_browser import Lab, Notebook
+import numpy as np
+import pytest
+from helpers_browser import TAP, Lab, Notebook, running_browser, running_lab
 
 OLD_KERNEL = "6.31.0"
+RATE = 24_000
+LEAD_S, PAUSE_S = 0.6, 4.0
+BIG = {"width": 1280, "height": 1000}
 
 SETUP = """
 import threading, time
@@ -116,3 +123,43 @@ def install_old_kernel(lab: Lab, place: Path, name: str) -> str:
     content = {"cells": [], "metadata": {"kernelspec": kernelspec}, "nbformat": 4, "nbformat_minor": 5}
     (lab.folder / name).write_text(json.dumps(content))
     return ""
+
+
+# ---- a server, and a browser whose microphone asks for the capital of France again and again ----
+
+
+@pytest.fixture(scope="module")
+def question_s() -> list[float]:
+    """When the question is over, in seconds since the microphone was opened."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory, question_s: list[float]) -> Iterator[Any]:
+    import soxr
+
+    from rtnb.local.voice import synthesize
+
+    path = tmp_path_factory.mktemp("microphone") / "question.wav"
+    question = np.frombuffer(synthesize("What is the capital of France", "ash"), "<i2") / 32768
+    question_s.append(LEAD_S + len(question) / RATE)
+    spoken = np.concatenate([np.zeros(round(LEAD_S * RATE)), question, np.zeros(round(PAUSE_S * RATE))])
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        file.writeframes((soxr.resample(spoken, RATE, 48_000).clip(-1, 1) * 32767).astype("<i2").tobytes())
+    with running_browser(f"--use-file-for-fake-audio-capture={path}") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running_lab(tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+def new_context(browser: Any, *, microphone: bool = True, **options: Any) -> Any:
+    context = browser.new_context(permissions=["microphone"] if microphone else [], viewport=BIG, **options)
+    context.add_init_script(TAP)
+    return context
