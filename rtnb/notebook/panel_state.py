@@ -229,7 +229,7 @@ def _account_of(session: Session) -> dict[str, Any]:
     return {
         "cost": str(cost) if cost is not None else "price unknown",
         "short": dollars(float(cost)) if cost is not None else "?",
-        "free": session._core.endpoint.kind == "local",
+        "free": session._core.endpoint.is_free,
         "tokens": int(getattr(usage, "total", 0) or 0),
         "answers": len(turns),
         "latency": {"p50": _ms(first.p50), "p95": _ms(first.p95), "n": first.n} if first is not None else None,
