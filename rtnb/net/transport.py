@@ -3,7 +3,7 @@
 `WebSocketTransport` is the real one, over the package ``websockets``; `memory_pair` joins two ends without a network,
 for tests. `open_websocket` opens a connection and tells failures apart in words.
 
-May import `rtnb.core` and websockets.
+May import `rtnb.core`, `rtnb.net.window` and websockets.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from rtnb.core.errors import ConnectionClosed, ConnectionFailed, redact
 from rtnb.net.endpoint import shown_url
+from rtnb.net.window import Window
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -73,13 +74,17 @@ class WebSocketTransport:
     def __init__(self, connection: ClientConnection, *, secrets: Sequence[str] = ()) -> None:
         self._connection = connection
         self._secrets = tuple(secrets)
+        self.window = Window(connection.ping)
+        """What is under way; a long upload waits here."""
 
     async def send(self, text: str | bytes) -> None:
         """Send one event as a text frame (bytes are UTF-8 JSON, as orjson makes them)."""
         from websockets.exceptions import ConnectionClosed as Closed
 
         try:
+            await self.window.room(len(text))
             await self._connection.send(text, text=True)
+            await self.window.sent(len(text))
         except Closed as exc:
             raise self._closed() from exc
 

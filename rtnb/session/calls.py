@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rtnb.core.conversation import Conversation, Item
 from rtnb.core.errors import ConnectionClosed, NotConnected, ProtocolError
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from rtnb.session.reconnect import Staying
 
 __all__ = ["Calls", "refuse_errors"]
+
+_PIECE_BYTES: Final = 96_000
+"""Two seconds of PCM16: a long clip goes in pieces, at the pace of the line (`rtnb.net.window`)."""
 
 
 class Calls:
@@ -108,7 +111,7 @@ class Calls:
         data = pcm_of(sound)
         if not self.staying.is_away:
             self.open_link()
-        step = LIMITS.APPEND_BYTES // 16
+        step = _PIECE_BYTES
         for start in range(0, len(data), step):
             self._append(self.line.push(data[start : start + step]))
         self._appended += len(data)
