@@ -87,7 +87,9 @@ class Shown:
 
 def show(notebook: Notebook, settings: str = "") -> Shown:
     """A new session, and its panel in a new cell."""
-    notebook.run(f"clear(); session = rtnb.Session('local'{settings and ', ' + settings})")
+    notebook.run("clear(); shared_audio().microphone.stop(release=True)")  # opened again, it begins with the question
+    notebook.wait_for("shared_audio().microphone_state in ('off', 'refused')")
+    notebook.run(f"session = rtnb.Session('local'{settings and ', ' + settings})")
     notebook.start("session")
     shown = Shown(notebook)
     shown.root.wait_for(timeout=60_000)

@@ -69,6 +69,33 @@ def test_two_cells_and_two_tabs_stay_in_step_and_play_once(lab: Lab, browser: An
         context.close()
 
 
+def test_keys_pressed_in_the_panel_are_no_commands_of_the_notebook(lab: Lab, browser: Any) -> None:
+    context = new_context(browser)
+    try:
+        notebook = open_notebook(context, lab, "keys.ipynb")
+        notebook.run(SETUP)
+        panel = show(notebook)
+        cells = notebook.page.locator(".jp-Notebook .jp-Cell")
+        before = cells.count()
+        for name in (
+            ".rtnb-connect",
+            ".rtnb-mute",
+            ".rtnb-io button",
+            ".rtnb-events [role=treegrid]",
+            ".rtnb-events button",
+        ):
+            for element in notebook.page.locator(f"{name}:visible").all()[:2]:
+                if element.is_enabled():
+                    element.focus()
+                    for key in "xdda":
+                        notebook.page.keyboard.press(key)
+        assert cells.count() == before
+        panel.until_state("idle")
+        notebook.run("clear()")
+    finally:
+        context.close()
+
+
 def test_a_reload_keeps_the_session_and_a_restart_of_the_kernel_is_said(lab: Lab, browser: Any) -> None:
     context = new_context(browser)
     try:

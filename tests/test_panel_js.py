@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rtnb.notebook.panel_wire import joined_module
+import rtnb.notebook
+from rtnb.notebook.modules import joined
 
 HERE = Path(__file__).parent
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
@@ -23,18 +24,10 @@ def test_the_pure_parts_of_the_module_pass_their_own_tests() -> None:
 
 @needs_node
 def test_the_joined_module_is_one_that_a_notebook_can_load(tmp_path: Path) -> None:
-    text = joined_module()
+    text = joined(Path(rtnb.notebook.__file__).with_name("panel.js"))
     assert not re.search(r"^import\b", text, re.MULTILINE), "a module from a blob address can import nothing"
     module = tmp_path / "panel.mjs"
     module.write_text(text)
     code = f"import({str(module)!r}).then((m) => console.log(Object.keys(m.default()).join()))"
     done = subprocess.run(["node", "-e", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.strip() == "initialize,render", done.stderr
-
-
-def test_every_file_of_the_panel_is_in_the_module() -> None:
-    folder = Path(__file__).parent.parent / "rtnb" / "notebook"
-    text = joined_module()
-    for file in folder.glob("panel*.js"):
-        body = re.sub(r"^import [^;]*;\n", "", file.read_text(), flags=re.MULTILINE)
-        assert body in text, f"{file.name} is not listed in panel_wire.py"

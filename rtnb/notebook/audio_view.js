@@ -1,6 +1,7 @@
 // @ts-check
 /** The small view of an AudioIO: talk, mute, level, device, lane. */
 
+import { ownKeys } from "./keys.js";
 import { Engine } from "./audio_engine.js";
 
 const STYLE = `
@@ -38,6 +39,7 @@ export function view({ engine, el }) {
   const abort = new AbortController();
   const root = document.createElement("div");
   root.className = "rtnb-io";
+  ownKeys(root);
   root.setAttribute("role", "group");
   root.setAttribute("aria-label", "Microphone and loudspeaker");
   root.innerHTML = `<style>${STYLE}</style>

@@ -1,5 +1,6 @@
 // @ts-check
 // ConversationView: one row an item, players, replay; see conversation.py.
+import { ownKeys } from "./keys.js";
 import { h, say, clock, duration, size, Wire, framed, copyText } from "./views.js";
 
 /** The rows of a page, in the order of the conversation. */
@@ -250,6 +251,7 @@ export function conversationView(items, wire, player, el) {
   const empty = h("p", { class: "rv-empty rv-dim" });
   const root = h("section", { class: "rtnb-view rtnb-conversation", "aria-label": "Conversation" },
     h("div", { class: "rv-bar" }, h("span", { class: "rv-title" }, "Conversation"), count, newest, stopAll), status, empty, list);
+  ownKeys(root);
   el.append(root);
   let notice = "";
   let noticeTimer = 0;

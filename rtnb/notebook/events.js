@@ -1,5 +1,6 @@
 // @ts-check
 // EventTable: every event of a session, virtualised. One short row for each run of events; see events.py.
+import { ownKeys } from "./keys.js";
 import { h, say, clock, duration, size, Wire, framed, copyText } from "./views.js";
 
 export const ROW = 26; // px
@@ -168,6 +169,7 @@ export function eventTable(rows, wire, el, bodies) {
     h("div", { class: "rv-bar" }, h("span", { class: "rv-title" }, "Events"), counters),
     h("div", { class: "rv-bar", role: "group", "aria-label": "Filter events" }, side, types, text, pause, newest),
     status, grid, told);
+  ownKeys(root);
   el.append(root);
 
   const layout = () => new Layout(shown.length, [...open.keys()].map(placeOf).filter((place) => place >= 0).sort((a, b) => a - b));

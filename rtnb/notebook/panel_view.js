@@ -1,6 +1,7 @@
 // @ts-check
 /** One place where the panel is shown: its elements, and what clicks and keys do. How they are filled: `panel_sync.js`. */
 
+import { ownKeys } from "./keys.js";
 import { Waves } from "./panel_draw.js";
 import { PARAMETERS, sync } from "./panel_sync.js";
 
@@ -80,7 +81,7 @@ export function view({ page, el }) {
   root.className = "rtnb-panel";
   root.setAttribute("aria-label", "Voice session");
   root.dataset.panel = page.model.get("panel");
-  root.dataset.lmSuppressShortcuts = "true"; // the notebook's own keys (Space scrolls, D D deletes) are not for us
+  ownKeys(root);
   root.innerHTML = skeleton(id);
   el.replaceChildren(root);
   const $ = (/** @type {string} */ selector) => /** @type {any} */ (root.querySelector(selector));

@@ -42,7 +42,6 @@ from __future__ import annotations
 
 import logging
 import pathlib
-import re
 import secrets
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -52,23 +51,15 @@ import anywidget
 import ipywidgets
 import traitlets
 
-__all__ = ["CONTROL_TYPE", "Console", "joined_module"]
+from rtnb.notebook.modules import joined
+
+__all__ = ["CONTROL_TYPE", "Console"]
 
 CONTROL_TYPE: Final = "rtnb_panel"
 """Our message type on the kernel's control channel."""
 
-_PARTS: Final = ("panel_press.js", "panel_page.js", "panel_draw.js", "panel_sync.js", "panel_view.js", "panel.js")
-_IMPORT: Final = re.compile(r"^import [^;]* from \"\./[a-z_]+\.js\";\n", re.MULTILINE)
-
 _log = logging.getLogger(__name__)
 _consoles: weakref.WeakValueDictionary[str, Console] = weakref.WeakValueDictionary()
-
-
-def joined_module() -> str:
-    """The panel's module: a notebook loads it from a blob address, so it can import nothing and is one text."""
-    folder = pathlib.Path(__file__).parent
-    texts = [_IMPORT.sub("", (folder / name).read_text(encoding="utf-8")) for name in _PARTS]
-    return "\n".join(texts)
 
 
 def _on_control(stream: object, ident: object, parent: Mapping[str, Any]) -> None:
@@ -93,7 +84,7 @@ class Console(anywidget.AnyWidget):  # type: ignore[misc]
         Called with each message of a page and its bytes, from any thread; must return soon.
     """
 
-    _esm = joined_module()
+    _esm = joined(pathlib.Path(__file__).with_name("panel.js"))
     _css = (pathlib.Path(__file__).parent / "panel.css").read_text(encoding="utf-8")
 
     panel = traitlets.Unicode().tag(sync=True)

@@ -1,5 +1,6 @@
 // @ts-check
 // What tools remember, and where their weather is; see side_panels.py.
+import { ownKeys } from "./keys.js";
 import { h, say, Wire, framed } from "./views.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -48,6 +49,7 @@ export function sidePanels(state, wire, el) {
   const weather = h("section", { class: "rv-side rv-weather", "aria-label": "Weather map", hidden: true });
   const status = h("div", { class: "rv-state", role: "status", hidden: true });
   const root = h("div", { class: "rtnb-view rtnb-side-panels" }, status, memory, weather);
+  ownKeys(root);
   el.append(root);
   let drawn = {};
   const draw = framed(() => {
