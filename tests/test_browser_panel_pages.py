@@ -141,6 +141,7 @@ def test_a_refused_microphone_is_explained_and_the_rest_works(lab: Lab, browser:
         shown.find(".rtnb-hints").filter(has_text="refused to this page").wait_for()
         assert without.evaluate("each => each.open")
         assert "address bar" in shown.find(".rtnb-reason").inner_text()
+        assert "Best here instead: " in shown.find(".rtnb-reason").inner_text()
         assert shown.find(".rtnb-record").get_attribute("aria-pressed") == "false"
         shown.find(".rtnb-send-clip").click()
         shown.caption("Paris")

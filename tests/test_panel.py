@@ -325,3 +325,10 @@ def test_kernel_devices_that_are_missing_are_told_with_what_to_install(
     assert not page.ask("source", name="kernel")
     assert "pip install 'rtnb[sounddevice]'" in page.notices()[0]
     assert page.parts["talk"]["source"] == "page"
+
+
+def test_it_knows_the_ways_to_speak_without_a_microphone(lab: Lab, shown: Show) -> None:
+    ways = {way["name"]: way for way in shown(lab.session()).panel.state["settings"]["ways"]}
+    assert list(ways) == ["kernel microphone", "upload", "clip", "spoken text", "text"]
+    assert all(way["reason"] for way in ways.values())
+    assert ways["text"]["works"]

@@ -18,11 +18,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rtnb.core.check_facts import HOSTED, Kernel, Lane, Page
 from rtnb.core.check_rules import engine_rows, front_end_row, inputs, lane_rows, microphone_rows, upload_row
-from rtnb.core.checkup import CheckUp, Row
+from rtnb.core.checkup import CheckUp, Input, Row
 from rtnb.core.errors import RtnbError, redact
 from rtnb.core.known_trouble import TROUBLE, model_finding, package_findings
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from rtnb.net.endpoints import Endpoint
     from rtnb.notebook.checkup_page import PageLook
 
-__all__ = ["check", "check_endpoint", "check_place", "place_of"]
+__all__ = ["check", "check_endpoint", "check_place", "other_ways", "place_of"]
 
 _SHOWN: Final = ("rtnb", "websockets", "jupyterlab", "ipykernel", "ipywidgets", "anywidget")
 _TIMEOUT_S: Final = 8.0
@@ -82,6 +83,19 @@ def check(
         *work.rows(),
     ]
     return CheckUp(rows, inputs(kernel, page, lanes))
+
+
+def other_ways() -> list[Input]:
+    """The ways to give input besides the page's microphone, best first; asks no page and no service."""
+    kernel = _kernel()
+    reads = kernel.can_read_clips
+    return [
+        replace(way, works=reads, reason="sound files are read here" if reads else "the package soundfile is missing")
+        if way.name == "upload"
+        else way
+        for way in inputs(kernel, None, ())
+        if way.name != "browser microphone"
+    ]
 
 
 # ---- this machine

@@ -30,6 +30,7 @@ import ipywidgets
 
 from rtnb.core.audio import Audio
 from rtnb.core.errors import RtnbError, ServerError, WaitTimeout
+from rtnb.notebook.checkup import other_ways
 from rtnb.notebook.panel_desk import Desk
 from rtnb.notebook.panel_notices import Notices
 from rtnb.notebook.panel_state import Picture, detection_of
@@ -90,6 +91,7 @@ class Panel:
         self.session = session
         self.audio = audio if audio is not None else shared_audio()
         self.clips: dict[str, Audio | Path] = dict(shipped_clips())
+        self._ways = [{"name": way.name, "works": way.works, "reason": way.reason} for way in other_ways()]
         self.greeting: str | None = None
         self.when_busy: Literal["interrupt", "queue"] = "interrupt"
         self.is_closed = False
@@ -138,6 +140,7 @@ class Panel:
             "greet": self.greeting is not None,
             "when_busy": self.when_busy,
             "clips": list(self.clips),
+            "ways": self._ways,
         }
         return {**parts, "notices": self.notices.to_dict()}
 

@@ -139,7 +139,12 @@ export function sync({ page, root, $, memory }) {
 
   // without a microphone
   const why = page.refusal;
-  put($(".rtnb-reason"), { textContent: why ? `${why}` : "Nothing speaks against the microphone here. These work as well:" });
+  const ways = /** @type {{name: string, works: boolean, reason: string}[]} */ (settings.ways ?? []);
+  const best = ways.find(({ works }) => works);
+  const instead = best ? ` Best here instead: ${best.name} (${best.reason}).` : "";
+  put($(".rtnb-reason"), { textContent: why ? `${why}${instead}` : "Nothing speaks against the microphone here. These work as well:" });
+  for (const [selector, name] of [[".rtnb-kernel", "kernel microphone"], [".rtnb-file", "upload"], [".rtnb-clips", "clip"], [".rtnb-say", "spoken text"]])
+    put($(selector), { title: ways.find((way) => way.name === name)?.reason ?? "" });
   if (why && !memory.opened) memory.opened = $(".rtnb-without").open = true;
   put($(".rtnb-kernel"), { "aria-pressed": page.usesKernel, textContent: page.usesKernel ? "Kernel's microphone: in use" : "Use the kernel's microphone", disabled: !!dead });
   choose($(".rtnb-clip"), (settings.clips ?? []).map((/** @type {string} */ name) => [name, name]), $(".rtnb-clip").value || settings.clips?.[0] || "");

@@ -47,7 +47,7 @@ const skeleton = (id) => `
 <details class="rtnb-without"><summary>Without a microphone</summary><div class="rtnb-body">
   <p class="rtnb-reason"></p>
   <div class="rtnb-row">
-    <button type="button" class="rtnb-kernel" aria-pressed="false" title="Microphone and loudspeaker of the machine where the kernel runs; needs the extra sounddevice">Kernel's microphone</button>
+    <button type="button" class="rtnb-kernel" aria-pressed="false">Kernel's microphone</button>
     <label class="rtnb-file">Send a sound file <input type="file" class="rtnb-upload" accept="audio/*,.wav,.flac,.ogg,.mp3,.webm"></label>
   </div>
   <div class="rtnb-row rtnb-clips"><label>Recorded question <select class="rtnb-clip"></select></label><button type="button" class="rtnb-send-clip">Send it</button></div>
