@@ -204,6 +204,8 @@ class Core(Accounting, Calls, Sounding):
             if isinstance(exc, asyncio.CancelledError):
                 self._set_state(before)
                 raise
+            if told := self.log.last("error", direction="server"):
+                self.unclaimed.claim(told)  # whoever called has it
             self.failure = exc if isinstance(exc, RtnbError) else None
             self._set_state(SessionState.FAILED)
             raise
