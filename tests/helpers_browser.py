@@ -38,7 +38,9 @@ class Lab:
     token: str
     folder: pathlib.Path
 
-    def url(self, path: str = "lab") -> str:
+    def url(self, document: str = "") -> str:
+        """A page with a workspace of its own: of two pages with the same one JupyterLab sends the second elsewhere."""
+        path = f"lab/workspaces/{secrets.token_hex(4)}" + (document and f"/tree/{document}")
         return f"http://127.0.0.1:{self.port}/{path}?token={self.token}&reset"
 
     def api(self, path: str) -> Any:

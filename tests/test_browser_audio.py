@@ -575,7 +575,7 @@ def test_without_a_click_the_page_offers_one(lab: Lab, browser: Any) -> None:
                 page.wait_for_timeout(100)
             raise TimeoutError(condition)
 
-        raw.send("Page.navigate", {"url": lab.url("lab/tree/gesture.ipynb")})
+        raw.send("Page.navigate", {"url": lab.url("gesture.ipynb")})
         until("document.querySelector('.rtnb-lane')?.textContent.includes('ms')")
         driver.wait_for("audio.lane_ms is not None")
         driver.run("play('a', tone(0.5)); audio.speaker.end('a')")
