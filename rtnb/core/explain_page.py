@@ -39,8 +39,8 @@ panel, and in a cell:
 import rtnb
 
 rtnb.explain("cannot_update_voice")  # a code, the name of an event, a name of the 2024 beta, a close code
-rtnb.explain(error)                  # what was raised
-rtnb.explain(session.events[-1])     # an event as it came
+rtnb.explain(error)  # what was raised
+rtnb.explain(session.events[-1])  # an event as it came
 ```
 
 `rtnb.check()` looks at this machine: key, network, microphone, browser. `rtnb.lint(event)` says what the service would
