@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,7 +45,10 @@ def test_the_text_of_the_cell_is_asked_of_the_session_in_the_variable(shell: Int
     assert session.items[0].text == "Say hello\nplease"
 
 
-def test_the_reply_is_in_the_underscore_afterwards(shell: InteractiveShell, lab: Lab) -> None:
+def test_the_reply_is_in_the_underscore_afterwards(
+    shell: InteractiveShell, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(builtins, "_", raising=False)  # doctests leave one, and IPython then leaves its own alone
     shell.user_ns["session"] = lab.session("Hello to you.")
     assert shell.run_cell("%%realtime\nSay hello", store_history=True).success
     assert shell.run_cell("text = _.text", store_history=True).success

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtnb import Audio, ProtocolError, Session
+from rtnb import Audio, LocalEndpoint, ProtocolError, Session
 from rtnb.core.audio import decode_pcma, decode_pcmu
 from rtnb.session.telephone import Line, ToTelephone, encoded
 
@@ -39,7 +39,8 @@ def pitch(audio: Audio) -> float:
 @pytest.fixture(params=list(DECODE))
 def session(request: pytest.FixtureRequest) -> Iterator[Session]:
     config = {"audio": {"input": {"format": {"type": request.param}}}}
-    with Session("local", output="text", config=config) as opened:
+    # An endpoint of its own: a recogniser gets used to who spoke before.
+    with LocalEndpoint() as endpoint, Session(endpoint, output="text", config=config) as opened:
         yield opened
 
 
