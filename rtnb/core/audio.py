@@ -203,7 +203,7 @@ class Audio:
 
     @classmethod
     def speak(cls, text: str, *, voice: str | None = None, speed: float = 1.0) -> Audio:
-        """Have `text` spoken by the voice of the local endpoint: no key, no network."""
+        """Have `text` spoken by the voice of the local endpoint: no key, no network, each time the same sound."""
         return _returned("speak", service("audio.speak")(text, voice=voice, speed=speed))
 
     @classmethod

@@ -39,6 +39,7 @@ _DONT_EXIT = 0x8000  # espeakINITIALIZE_DONT_EXIT: report missing data instead o
 _UTF8 = 1
 _RATE, _PITCH, _RANGE, _GAP = 1, 3, 4, 7  # espeak_PARAMETER
 _WORD = 1  # espeakEVENT_WORD
+_SEED = 1  # the breath in a voice is noise: begun alike, it is the same in each process
 
 
 class _Event(ctypes.Structure):
@@ -69,6 +70,9 @@ class Engine:
         self._callback = _CALLBACK(self._take)  # kept: the library does not own it
         self._library.espeak_SetSynthCallback(self._callback)
         self._library.espeak_SetVoiceByName.argtypes = [ctypes.c_char_p]
+        self._seed = getattr(self._library, "espeak_ng_SetRandSeed", None)  # not in version 1.51 and before
+        if self._seed is not None:
+            self._seed.argtypes = [ctypes.c_long]
         self._voice = ""
         self._stream = 0
         self._audio = bytearray()
@@ -105,6 +109,8 @@ class Engine:
         known = self._choose(str(order["voice"]))
         for parameter, key in ((_RATE, "rate"), (_PITCH, "pitch"), (_RANGE, "range"), (_GAP, "gap")):
             self._library.espeak_SetParameter(parameter, int(str(order[key])), 0)
+        if self._seed is not None:
+            self._seed(_SEED)
         text = str(order["text"]).replace("\0", " ").encode()
         self._library.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, 1, 0, _UTF8, None, None)
         if stream not in self.cancelled:
