@@ -90,6 +90,7 @@ class ToolThreads:
                 error = exc
             with self._lock:
                 self._running.discard(future)
+                self._idle += 1  # before the result is known: the call that follows it is to find this thread free
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(settle, value, error)
 
@@ -124,8 +125,6 @@ class ToolThreads:
         while job is not None:
             job()
             job = None  # or its arguments and result would live until the next one
-            with self._lock:
-                self._idle += 1
             job = self._jobs.get()
         with self._lock:
             self._alive -= 1
