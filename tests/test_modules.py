@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import shutil
+import re
 import subprocess
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import rtnb.notebook
 from rtnb.notebook.modules import joined
 
 HERE = Path(rtnb.notebook.__file__).parent
+PURE = sorted((Path(__file__).parent / "js").glob("*.test.mjs"))
 MODULES = sorted(path for path in HERE.glob("*.js") if "export default" in path.read_text(encoding="utf-8"))
 
 
@@ -33,13 +34,26 @@ def test_parts_that_use_each_other_are_joined_too(tmp_path: Path) -> None:
     assert joined(tmp_path / "one.js").count("const two") == 1
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_every_widget_s_module_is_one_that_a_page_can_load(path: Path, tmp_path: Path) -> None:
+def test_every_widget_s_module_is_one_that_a_page_can_load(path: Path, node: str, tmp_path: Path) -> None:
+    text = joined(path)
+    assert not re.search(r"^import\b", text, re.MULTILINE), "a module from a blob address can import nothing"
     whole = tmp_path / "whole.mjs"
-    whole.write_text(joined(path), encoding="utf-8")
-    program = f"const made = await import({whole.as_uri()!r}); if (!made.default) throw new Error('no default export');"
-    done = subprocess.run(
-        ["node", "--input-type=module", "-e", program], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    whole.write_text(text, encoding="utf-8")
+    program = f"""
+        const {{ default: widget }} = await import({whole.as_uri()!r});
+        console.log(Object.keys(typeof widget === "function" ? widget() : widget).sort().join());
+    """
+    found = output(node, "--input-type=module", "-e", program).strip()
+    assert found in {"initialize,render", "initialize", "render"}
+
+
+@pytest.mark.parametrize("path", PURE, ids=lambda path: path.name.removesuffix(".test.mjs"))
+def test_the_pure_parts_of_a_module_pass_their_own_tests(path: Path, node: str) -> None:
+    output(node, "--test", str(path))
+
+
+def output(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    return done.stdout

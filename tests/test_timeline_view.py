@@ -1,11 +1,8 @@
-"""The kernel's side of the interactive timeline, and the pure parts of the page's."""
+"""The kernel's side of the interactive timeline."""
 
 from __future__ import annotations
 
 import base64
-import pathlib
-import shutil
-import subprocess
 from typing import Any
 
 import numpy as np
@@ -15,8 +12,6 @@ from test_figures import PNG
 
 from rtnb.notebook.timeline import show_timeline
 from rtnb.notebook.timeline_view import TimelineView
-
-HERE = pathlib.Path(__file__).parent
 
 
 class Recording:
@@ -44,14 +39,6 @@ def view() -> Told:
 
 def unpacked(text: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(text), np.int8)
-
-
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-def test_the_pure_parts_of_the_module_pass_their_own_tests() -> None:
-    files = sorted(map(str, (HERE / "js").glob("timeline*.test.mjs")))
-    assert files
-    done = subprocess.run(["node", "--test", *files], capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
 def test_the_page_is_given_marks_and_three_outlines(view: Told) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,33 +20,7 @@ from rtnb.notebook.conversation import ConversationView
 from rtnb.notebook.conversation_rows import Wave, call_times
 from rtnb.notebook.events import MOST_ROWS, EventTable
 from rtnb.notebook.feed import View
-from rtnb.notebook.modules import joined
 from rtnb.notebook.side_panels import SidePanels
-
-HERE = pathlib.Path(__file__).parent
-VIEWS = pathlib.Path(feed.__file__).parent
-
-
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-def test_the_pure_parts_of_the_modules_pass_their_own_tests() -> None:
-    files = sorted(map(str, (HERE / "js").glob("views*.test.mjs")))
-    assert files
-    done = subprocess.run(["node", "--test", *files], capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-
-
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-@pytest.mark.parametrize("name", ["events", "conversation", "side_panels"])
-def test_a_joined_module_is_one_module_without_imports(name: str, tmp_path: pathlib.Path) -> None:
-    text = joined(VIEWS / f"{name}.js")
-    assert "\nimport " not in text
-    (tmp_path / "one.mjs").write_text(text)
-    script = "import(process.argv[1]).then((m) => console.log(typeof m.default, Object.keys(m.default()).join()))"
-    done = subprocess.run(
-        ["node", "-e", script, str(tmp_path / "one.mjs")], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.stdout.strip() == "function initialize,render", done.stderr[-2000:]
-
 
 # ---- folding
 

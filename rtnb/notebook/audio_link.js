@@ -1,17 +1,7 @@
 // @ts-check
 /** Lanes: how messages cross between page and kernel; the table of messages stands in `wires.py`. */
 
-import { FrameQueue, asBytes, fromBase64, median, pack, socketAddresses, toBase64, unpack } from "./audio_wire.js";
-
-const PROBE = Uint8Array.of(1, 2, 254, 255); // bytes that show whether a front end loses binary buffers
-
-/** Reject after a while. @template T @param {Promise<T>} promise @param {number} ms @param {string} what @returns {Promise<T>} */
-function within(promise, ms, what) {
-  /** @type {any} */
-  let timer;
-  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`${what}: no answer in ${ms} ms`)), ms)));
-  return Promise.race([promise, /** @type {Promise<never>} */ (late)]).finally(() => clearTimeout(timer));
-}
+import { FrameQueue, PROBE, asBytes, fromBase64, isProbe, median, pack, sendControl, socketAddresses, toBase64, unpack, within } from "./audio_wire.js";
 
 /** The page's end of all lanes: finds the best one, keeps it, carries messages over it. */
 export class Link {
@@ -111,11 +101,7 @@ export class Link {
   async openControl() {
     const kernel = this.kernel;
     if (!kernel?.sendControlMessage) throw new Error("the front end gives no way to it");
-    const lane = this.messageLane("control", (content, buffers) => {
-      const header = { msg_id: `${this.page}-${Math.random()}`, msg_type: "rtnb_audio", session: kernel.clientId };
-      const whole = { ...header, username: kernel.username, version: "5.2", date: new Date().toISOString() };
-      kernel.sendControlMessage({ header: whole, parent_header: {}, metadata: {}, content, channel: "control", buffers }, false, true);
-    });
+    const lane = this.messageLane("control", (content, buffers) => sendControl(kernel, this.page, content, buffers));
     await this.greet(lane, 2500);
     return lane;
   }
@@ -207,7 +193,7 @@ export class Link {
   onCustom(/** @type {any} */ content, /** @type {DataView[]} */ buffers) {
     if (content?.rtnb !== this.page) return;
     const payload = content.data64 ? fromBase64(content.data64) : buffers?.[0] ?? null;
-    if (content.kind === "welcome") content.payloadSeen = !!payload && asBytes(payload).join() === PROBE.join();
+    if (content.kind === "welcome") content.payloadSeen = isProbe(payload);
     this.receive(content, payload);
   }
 

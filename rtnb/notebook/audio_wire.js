@@ -135,3 +135,30 @@ export function socketAddresses(location, baseUrl, port) {
   }
   return out;
 }
+
+/** Bytes that show whether a front end loses binary buffers. */
+export const PROBE = Uint8Array.of(1, 2, 254, 255);
+
+/** @param {ArrayBufferView | ArrayBuffer | null | undefined} payload @returns {boolean} whether the probe's bytes came whole */
+export function isProbe(payload) {
+  return !!payload && asBytes(payload).join() === PROBE.join();
+}
+
+/** Reject after a while. @template T @param {Promise<T>} promise @param {number} ms @param {string} [what] @returns {Promise<T>} */
+export function within(promise, ms, what) {
+  /** @type {any} */
+  let timer;
+  const text = `${what ? `${what}: ` : ""}no answer in ${ms} ms`;
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(text)), ms)));
+  return Promise.race([promise, /** @type {Promise<never>} */ (late)]).finally(() => clearTimeout(timer));
+}
+
+/**
+ * A message of our own type on the kernel's control channel, which is read while a cell runs.
+ * @param {any} kernel the front end's connection to it @param {string} page @param {any} content @param {ArrayBuffer[]} buffers
+ */
+export function sendControl(kernel, page, content, buffers) {
+  const header = { msg_id: `${page}-${Math.random()}`, msg_type: "rtnb_audio", session: kernel.clientId };
+  const whole = { ...header, username: kernel.username, version: "5.2", date: new Date().toISOString() };
+  kernel.sendControlMessage({ header: whole, parent_header: {}, metadata: {}, content, channel: "control", buffers }, false, true);
+}

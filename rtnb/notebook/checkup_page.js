@@ -2,14 +2,15 @@
 /**
  * The check-up's look at the page: what it is, what it may do, and which ways lead from it to the kernel.
  *
- * One plain ES module (a notebook loads it from a blob address, so it can import nothing). It shows nothing and asks the
- * user nothing: no microphone is opened. The messages are those of `wires.py`, and in addition, from page to kernel:
+ * It shows nothing and asks the user nothing: no microphone is opened. The messages are those of `wires.py`, and in
+ * addition, from page to kernel:
  *
  *   facts   facts: about the page (the fields of `rtnb.core.check_facts.Page`)
  *   lanes   lanes: [{name, ms, why, up, down}], done: whether all were tried
  */
 
-const PROBE = Uint8Array.of(1, 2, 254, 255);
+import { PROBE, isProbe, sendControl, socketAddresses, within } from "./audio_wire.js";
+
 const LANE_MS = 2500;
 const COMM_MS = 120_000; // it may be answered only when the cell has ended
 
@@ -27,40 +28,6 @@ export function browserName(agent) {
     if (found) return `${name} ${found[1]}`;
   }
   return "";
-}
-
-/**
- * The addresses at which the kernel's own socket may be reached, best first; as in audio_io.js.
- * @param {{protocol: string, hostname: string, host: string}} location @param {string} baseUrl @param {number} port
- * @returns {{name: string, url: string}[]}
- */
-export function socketAddresses(location, baseUrl, port) {
-  const out = [];
-  if (!port) return out;
-  const local = /^(localhost|127(\.\d+){3}|\[?::1\]?)$/.test(location.hostname);
-  if (local || location.protocol.startsWith("vscode")) out.push({ name: "websocket", url: `ws://127.0.0.1:${port}/` });
-  if (location.protocol.startsWith("http")) {
-    const base = (baseUrl.startsWith("/") ? baseUrl : "/").replace(/\/*$/, "/");
-    out.push({ name: "proxy", url: `${location.protocol.replace("http", "ws")}//${location.host}${base}proxy/${port}/` });
-  }
-  return out;
-}
-
-/** @param {any} payload @returns {boolean} whether the probe's bytes came whole */
-export function isProbe(payload) {
-  if (!payload) return false;
-  const bytes = ArrayBuffer.isView(payload)
-    ? new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength)
-    : new Uint8Array(payload);
-  return bytes.join() === PROBE.join();
-}
-
-/** Reject after a while. @template T @param {Promise<T>} promise @param {number} ms @returns {Promise<T>} */
-function within(promise, ms) {
-  /** @type {any} */
-  let timer;
-  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`no answer in ${ms} ms`)), ms)));
-  return Promise.race([promise, /** @type {Promise<never>} */ (late)]).finally(() => clearTimeout(timer));
 }
 
 /** Jupyter's own settings in the page. @returns {any} */
@@ -171,11 +138,8 @@ class Look {
     const kernel = this.model.widget_manager?.kernel;
     if (!kernel?.sendControlMessage) throw new Error("the front end gives no way to it");
     const send = (/** @type {any} */ message, /** @type {Uint8Array=} */ bytes) => {
-      const header = { msg_id: `${this.page}-${Math.random()}`, msg_type: "rtnb_audio", session: kernel.clientId };
-      const whole = { ...header, username: kernel.username, version: "5.2", date: new Date().toISOString() };
       const content = { rtnb: this.address.link, page: this.page, ...message };
-      const buffers = bytes ? [bytes.slice().buffer] : [];
-      kernel.sendControlMessage({ header: whole, parent_header: {}, metadata: {}, content, channel: "control", buffers }, false, true);
+      sendControl(kernel, this.page, content, bytes ? [/** @type {ArrayBuffer} */ (bytes.slice().buffer)] : []);
     };
     const welcome = this.expect("welcome/control", LANE_MS);
     send(this.hello("control"), PROBE);

@@ -20,6 +20,7 @@ import traitlets
 
 from rtnb.core.check_facts import Lane, Page
 from rtnb.notebook.lanes import Link
+from rtnb.notebook.modules import joined
 from rtnb.notebook.wires import Header
 
 __all__ = ["PageLook"]
@@ -40,7 +41,7 @@ class PageLook(anywidget.AnyWidget):  # type: ignore[misc]
         Whether widget messages arrived before `wait` ended, which is while a cell runs; None: not known.
     """
 
-    _esm = pathlib.Path(__file__).with_suffix(".js")
+    _esm = joined(pathlib.Path(__file__).with_suffix(".js"))
     _address = traitlets.Dict().tag(sync=True)
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@ import test from "node:test";
 import assert from "node:assert/strict";
 import { FrameMaker, Resampler, fromPcm16, gcd, levelDb, toPcm16 } from "../../rtnb/notebook/audio_dsp.js";
 import { PlayQueue } from "../../rtnb/notebook/audio_play.js";
-import { FrameQueue, asPcm16, fromBase64, median, pack, refusal, socketAddresses, toBase64, unpack } from "../../rtnb/notebook/audio_wire.js";
+import { FrameQueue, asPcm16, fromBase64, isProbe, median, pack, refusal, socketAddresses, toBase64, unpack } from "../../rtnb/notebook/audio_wire.js";
 import { workletSource } from "../../rtnb/notebook/audio_worklet.js";
 
 const tone = (hz, rate, n, amplitude = 0.5, phase = 0) =>
@@ -337,6 +337,16 @@ test("the kernel's socket is asked for directly only from a page of this machine
   assert.deepEqual(at("http://localhost:8888/lab"), ["ws://127.0.0.1:4321/", "ws://localhost:8888/proxy/4321/"]);
   assert.deepEqual(at("https://hub.example.org/user/a/lab", "/user/a/"), ["wss://hub.example.org/user/a/proxy/4321/"]);
   assert.deepEqual(at("vscode-webview://abc/x"), ["ws://127.0.0.1:4321/"]);
+  assert.deepEqual(at("https://hub.example.org/user/a/lab", "/user/a"), ["wss://hub.example.org/user/a/proxy/4321/"]);
+  assert.deepEqual(socketAddresses(new URL("http://localhost:8888/lab"), "/", 0), []);
+});
+
+test("the probe is known in any wrapping", () => {
+  const bytes = Uint8Array.of(9, 1, 2, 254, 255, 9);
+  assert.ok(isProbe(new DataView(bytes.buffer, 1, 4)));
+  assert.ok(isProbe(bytes.slice(1, 5).buffer));
+  assert.ok(!isProbe(bytes));
+  assert.ok(!isProbe(null));
 });
 
 test("the worklet's text stands alone and registers both processors", () => {
