@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
-import wave
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers_browser import TAP, Lab, Notebook, running_browser, running_lab
+from helpers_browser import Lab, Notebook, running_lab
+from helpers_browser_sound import RATE, hearing_browser, tapped_context
 
-OLD_KERNEL = "6.31.0"
-RATE = 24_000
 LEAD_S, PAUSE_S = 0.6, 4.0
 BIG = {"width": 1280, "height": 1000}
 
@@ -99,34 +91,6 @@ def show(notebook: Notebook, settings: str = "") -> Shown:
     return shown
 
 
-def install_old_kernel(lab: Lab, place: Path, name: str) -> str:
-    """Lay an older ipykernel before the environment's for one kernel; why it could not be done, or nothing."""
-    uv = shutil.which("uv")
-    if uv is None:
-        return "no uv to install another ipykernel with"
-    command = [uv, "pip", "install", "--quiet", "--no-config", "--no-deps", "--python", sys.executable]
-    done = subprocess.run(
-        [*command, "--target", str(place), f"ipykernel=={OLD_KERNEL}", "nest-asyncio"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    if done.returncode:
-        assert "CI" not in os.environ, done.stderr
-        return f"ipykernel {OLD_KERNEL} could not be installed: {done.stderr[-300:]}"
-    kernels = lab.folder.parent / "share" / "kernels"
-    spec = json.loads((kernels / "rtnb-test" / "kernel.json").read_text())
-    spec["display_name"] = "rtnb test, old"
-    spec["env"]["PYTHONPATH"] = os.pathsep.join([str(place), spec["env"]["PYTHONPATH"]])
-    (kernels / "rtnb-test-old").mkdir()
-    (kernels / "rtnb-test-old" / "kernel.json").write_text(json.dumps(spec))
-    kernelspec = {"name": "rtnb-test-old", "display_name": "rtnb test, old", "language": "python"}
-    content = {"cells": [], "metadata": {"kernelspec": kernelspec}, "nbformat": 4, "nbformat_minor": 5}
-    (lab.folder / name).write_text(json.dumps(content))
-    return ""
-
-
 # ---- a server, and a browser whose microphone asks for the capital of France again and again ----
 
 
@@ -138,20 +102,12 @@ def question_s() -> list[float]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory, question_s: list[float]) -> Iterator[Any]:
-    import soxr
-
     from rtnb.local.voice import synthesize
 
-    path = tmp_path_factory.mktemp("microphone") / "question.wav"
     question = np.frombuffer(synthesize("What is the capital of France", "ash"), "<i2") / 32768
     question_s.append(LEAD_S + len(question) / RATE)
     spoken = np.concatenate([np.zeros(round(LEAD_S * RATE)), question, np.zeros(round(PAUSE_S * RATE))])
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(48_000)
-        file.writeframes((soxr.resample(spoken, RATE, 48_000).clip(-1, 1) * 32767).astype("<i2").tobytes())
-    with running_browser(f"--use-file-for-fake-audio-capture={path}") as running:
+    with hearing_browser(spoken, tmp_path_factory.mktemp("microphone")) as running:
         yield running
 
 
@@ -161,7 +117,5 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield running
 
 
-def new_context(browser: Any, *, microphone: bool = True, **options: Any) -> Any:
-    context = browser.new_context(permissions=["microphone"] if microphone else [], viewport=BIG, **options)
-    context.add_init_script(TAP)
-    return context
+def new_context(browser: Any, **options: Any) -> Any:
+    return tapped_context(browser, viewport=BIG, **options)

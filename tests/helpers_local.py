@@ -15,6 +15,7 @@ from typing import Any
 from helpers_local_judge import check_conformance, judge
 from websockets.asyncio.client import ClientConnection, connect
 
+from rtnb.local.brains import ScriptBrain, when
 from rtnb.local.effects import Effect, Hear, HearCancel, HearEnd, Listen, Output, Think
 from rtnb.local.engine import Engine
 from rtnb.local.seams import Call, CallArguments, Failed, Finished, Piece, Say, Speech, Transcript
@@ -326,6 +327,21 @@ class Client:
         async with asyncio.timeout(TIMEOUT_S):
             await self.socket.wait_closed()
         return self.socket.close_code, self.socket.close_reason
+
+
+def make(**options: Any) -> LocalEndpoint:
+    """An endpoint that answers "Hello." at once, and hears words written as sound."""
+    options = {
+        "brain": ScriptBrain(when(lambda _: True, "Hello.")),
+        "voice": ToneVoice(),
+        "hearing": Dictation(),
+        **options,
+    }
+    return LocalEndpoint(detector=LoudDetector, pace=None, **options)
+
+
+def http(endpoint: LocalEndpoint, path: str) -> str:
+    return f"http://127.0.0.1:{endpoint.port}{path}"
 
 
 @contextlib.asynccontextmanager

@@ -9,7 +9,6 @@ import base64
 import logging
 import pathlib
 import shutil
-import wave
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +17,8 @@ import pytest
 
 pytest.importorskip("playwright")
 pytest.importorskip("jupyterlab")
-from helpers_browser import READ_TAP, TAP, Lab, Notebook, attach, open_notebook, running_browser, running_lab
+from helpers_browser import READ_TAP, Lab, Notebook, attach, open_notebook, running_lab
+from helpers_browser_sound import hearing_browser, tapped_context
 
 pytestmark = [
     pytest.mark.browser,
@@ -79,28 +79,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    import soxr
-
-    path = tmp_path_factory.mktemp("microphone") / "spoken.wav"
-    samples = soxr.resample(spoken(), 24_000, 48_000)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(48_000)
-        file.writeframes((samples * 32767).astype("<i2").tobytes())
-    with running_browser(f"--use-file-for-fake-audio-capture={path}") as running:
+    with hearing_browser(spoken(), tmp_path_factory.mktemp("microphone")) as running:
         yield running
-
-
-def new_context(browser: Any, *, microphone: bool = True) -> Any:
-    context = browser.new_context(permissions=["microphone"] if microphone else [])
-    context.add_init_script(TAP)
-    return context
 
 
 @pytest.fixture(scope="module")
 def notebook(lab: Lab, browser: Any) -> Iterator[Notebook]:
-    context = new_context(browser)
+    context = tapped_context(browser)
     opened = open_notebook(context, lab, "audio.ipynb")
     opened.run(SETUP)
     yield opened
@@ -375,7 +360,7 @@ LOSE_BUFFERS = """(() => {
 
 @pytest.mark.parametrize("lane", ["control", "comm"])
 def test_sound_crosses_a_front_end_that_loses_binary_buffers(lab: Lab, browser: Any, lane: str) -> None:
-    context = new_context(browser)
+    context = tapped_context(browser)
     context.add_init_script(LOSE_BUFFERS)
     try:
         notebook = open_notebook(context, lab, f"lossy-{lane}.ipynb")
@@ -500,7 +485,7 @@ def live_tracks(page: Any) -> int:
 
 
 def test_a_refused_microphone_is_told_in_words(lab: Lab, browser: Any) -> None:
-    context = new_context(browser, microphone=False)
+    context = tapped_context(browser, microphone=False)
     try:
         notebook = open_notebook(context, lab, "refused.ipynb")
         notebook.run(SETUP)
@@ -524,7 +509,7 @@ def test_a_refused_microphone_is_told_in_words(lab: Lab, browser: Any) -> None:
 
 
 def test_page_reload_and_kernel_restart_leave_no_open_microphone(lab: Lab, browser: Any) -> None:
-    context = new_context(browser)
+    context = tapped_context(browser)
     try:
         notebook = open_notebook(context, lab, "reload.ipynb")
         page = notebook.page
@@ -553,7 +538,7 @@ def test_page_reload_and_kernel_restart_leave_no_open_microphone(lab: Lab, brows
 
 def test_without_a_click_the_page_offers_one(lab: Lab, browser: Any) -> None:
     """Playwright's own evaluate counts as a gesture, so this page is driven over the raw protocol."""
-    context = new_context(browser)
+    context = tapped_context(browser)
     try:
         driver = open_notebook(context, lab, "gesture.ipynb")
         driver.run(SETUP)

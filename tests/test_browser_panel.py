@@ -21,16 +21,15 @@ pytest.importorskip("espeakng_loader")
 from helpers_axe import assert_accessible
 from helpers_browser import Lab, Notebook, open_notebook
 from helpers_browser_panel import (
-    OLD_KERNEL,
     SETUP,
     Shown,
     browser,
-    install_old_kernel,
     lab,
     new_context,
     question_s,
     show,
 )
+from helpers_browser_sound import OLD_KERNEL, install_old_kernel
 
 __all__ = ["browser", "lab", "question_s"]
 

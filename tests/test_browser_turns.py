@@ -8,13 +8,8 @@ most telling tests run with ipykernel 6.31 too, which is laid over the environme
 from __future__ import annotations
 
 import base64
-import json
 import os
-import shutil
-import subprocess
-import sys
 import tempfile
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,12 +21,11 @@ pytest.importorskip("playwright")
 pytest.importorskip("jupyterlab")
 pytest.importorskip("pocketsphinx")
 pytest.importorskip("espeakng_loader")
-from helpers_browser import READ_TAP, TAP, Lab, Notebook, attach, open_notebook, running_browser, running_lab
+from helpers_browser import READ_TAP, Lab, Notebook, attach, open_notebook, running_lab
+from helpers_browser_sound import OLD_KERNEL, RATE, hearing_browser, install_old_kernel, tapped_context
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]  # a kernel and its speech engines start within a test
 
-RATE = 24_000
-OLD_KERNEL = "6.31.0"
 QUESTIONS = ("What is the capital of France", "What is the capital of Germany")
 LEAD_S, PAUSE_S = 0.6, 8.0  # silence before the first question, and after each: room for an answer
 
@@ -95,23 +89,14 @@ def question_s() -> list[float]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory, question_s: list[float]) -> Iterator[Any]:
-    import soxr
-
     from rtnb.local.voice import synthesize
 
-    path = tmp_path_factory.mktemp("microphone") / "questions.wav"
     spoken = [np.zeros(round(LEAD_S * RATE))]
     for question in QUESTIONS:
         spoken.append(np.frombuffer(synthesize(question, "ash"), "<i2") / 32768)
         question_s.append(sum(map(len, spoken)) / RATE)
         spoken.append(np.zeros(round(PAUSE_S * RATE)))
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(48_000)
-        samples = soxr.resample(np.concatenate(spoken), RATE, 48_000)
-        file.writeframes((samples.clip(-1, 1) * 32767).astype("<i2").tobytes())
-    with running_browser(f"--use-file-for-fake-audio-capture={path}") as running:
+    with hearing_browser(np.concatenate(spoken), tmp_path_factory.mktemp("microphone")) as running:
         yield running
 
 
@@ -121,15 +106,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield running
 
 
-def new_context(browser: Any, *, microphone: bool = True) -> Any:
-    context = browser.new_context(permissions=["microphone"] if microphone else [])
-    context.add_init_script(TAP)
-    return context
-
-
 @pytest.fixture(scope="module")
 def current(lab: Lab, browser: Any) -> Iterator[Notebook]:
-    context = new_context(browser)
+    context = tapped_context(browser)
     opened = open_notebook(context, lab, "turns.ipynb")
     opened.run(SETUP)
     yield opened
@@ -142,38 +121,9 @@ def old(lab: Lab, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """The same environment with an older ipykernel before it on the path of one kernel: installed in a second."""
     if "RTNB_TEST_KERNEL_PYTHON" in os.environ:
         pytest.skip("the kernel's interpreter is given")
-    uv = shutil.which("uv")
-    if uv is None:
-        pytest.skip("no uv to install another ipykernel with")
-    place = tmp_path_factory.mktemp("ipykernel")
-    command = [
-        uv,
-        "pip",
-        "install",
-        "--quiet",
-        "--no-config",
-        "--no-deps",
-        "--python",
-        sys.executable,
-        "--target",
-        str(place),
-    ]
-    done = subprocess.run(
-        [*command, f"ipykernel=={OLD_KERNEL}", "nest-asyncio"], capture_output=True, text=True, timeout=60, check=False
-    )
-    if done.returncode and "CI" not in os.environ:
-        pytest.skip(f"ipykernel {OLD_KERNEL} could not be installed: {done.stderr[-300:]}")
-    assert done.returncode == 0, done.stderr
-    kernels = lab.folder.parent / "share" / "kernels"
-    spec = json.loads((kernels / "rtnb-test" / "kernel.json").read_text())
-    spec["display_name"] = "rtnb test, old"
-    spec["env"]["PYTHONPATH"] = os.pathsep.join([str(place), spec["env"]["PYTHONPATH"]])
-    (kernels / "rtnb-test-old").mkdir()
-    (kernels / "rtnb-test-old" / "kernel.json").write_text(json.dumps(spec))
-    kernelspec = {"name": "rtnb-test-old", "display_name": "rtnb test, old", "language": "python"}
-    content = {"cells": [], "metadata": {"kernelspec": kernelspec}, "nbformat": 4, "nbformat_minor": 5}
-    (lab.folder / "turns-old.ipynb").write_text(json.dumps(content))
-    context = new_context(browser)
+    if reason := install_old_kernel(lab, tmp_path_factory.mktemp("ipykernel"), "turns-old.ipynb"):
+        pytest.skip(reason)
+    context = tapped_context(browser)
     opened = open_notebook(context, lab, "turns-old.ipynb")
     opened.run(SETUP)
     assert opened.value("ipykernel.__version__") == OLD_KERNEL
@@ -370,7 +320,7 @@ def test_a_busy_cell_does_not_hold_up_a_turn(notebook: Notebook, work: str) -> N
 
 
 def test_a_refused_microphone_is_told_and_text_still_works(lab: Lab, browser: Any) -> None:
-    context = new_context(browser, microphone=False)
+    context = tapped_context(browser, microphone=False)
     try:
         notebook = open_notebook(context, lab, "refused.ipynb")
         notebook.run(SETUP)
@@ -393,7 +343,7 @@ LIVE = "window.__streams.flatMap((s) => s.getTracks()).filter((t) => t.readyStat
 
 
 def test_a_session_goes_on_when_its_page_is_reloaded(lab: Lab, browser: Any) -> None:
-    context = new_context(browser)
+    context = tapped_context(browser)
     try:
         notebook = open_notebook(context, lab, "reload.ipynb")
         page = notebook.page

@@ -13,11 +13,10 @@ import pytest
 from helpers_local import (
     TIMEOUT_S,
     Client,
-    Dictation,
-    LoudDetector,
-    ToneVoice,
     append,
     client,
+    http,
+    make,
     silence,
     turn_detection,
     types,
@@ -26,30 +25,15 @@ from helpers_local import (
 )
 from websockets.asyncio.client import connect
 
-from rtnb.local.brains import ScriptBrain, when
 from rtnb.local.server import LocalEndpoint
 
 TEXT = {"type": "response.create", "response": {"output_modalities": ["text"]}}
-
-
-def make(**options: Any) -> LocalEndpoint:
-    options = {
-        "brain": ScriptBrain(when(lambda _: True, "Hello.")),
-        "voice": ToneVoice(),
-        "hearing": Dictation(),
-        **options,
-    }
-    return LocalEndpoint(detector=LoudDetector, pace=None, **options)
 
 
 @pytest.fixture
 async def endpoint() -> AsyncIterator[LocalEndpoint]:
     async with make().serve() as running:
         yield running
-
-
-def http(endpoint: LocalEndpoint, path: str) -> str:
-    return f"http://127.0.0.1:{endpoint.port}{path}"
 
 
 # ---- a turn ----------------------------------------------------------------------------------------------------------

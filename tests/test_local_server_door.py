@@ -10,16 +10,14 @@ import httpx
 import pytest
 from helpers_local import (
     TIMEOUT_S,
-    Dictation,
-    LoudDetector,
-    ToneVoice,
     client,
+    http,
+    make,
 )
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from rtnb.local.admission import Admission, Refusal, Rules, Visitor, is_served, judge
-from rtnb.local.brains import ScriptBrain, when
 from rtnb.local.client_secrets import ClientSecrets
 from rtnb.local.front_door import FrontDoor
 from rtnb.local.server import LocalEndpoint
@@ -28,24 +26,10 @@ KEY = "sk-" + "x" * 24
 TEXT = {"type": "response.create", "response": {"output_modalities": ["text"]}}
 
 
-def make(**options: Any) -> LocalEndpoint:
-    options = {
-        "brain": ScriptBrain(when(lambda _: True, "Hello.")),
-        "voice": ToneVoice(),
-        "hearing": Dictation(),
-        **options,
-    }
-    return LocalEndpoint(detector=LoudDetector, pace=None, **options)
-
-
 @pytest.fixture
 async def endpoint() -> AsyncIterator[LocalEndpoint]:
     async with make().serve() as running:
         yield running
-
-
-def http(endpoint: LocalEndpoint, path: str) -> str:
-    return f"http://127.0.0.1:{endpoint.port}{path}"
 
 
 async def refused(endpoint: LocalEndpoint, query: str, **options: Any) -> tuple[str, int | None, str | None]:

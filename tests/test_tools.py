@@ -4,73 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import enum
 import functools
 import inspect
 import json
 import subprocess
 import sys
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any
 
 import pytest
+from helpers_tools import Options, Order, Unit, weather
 from openai.types.realtime import RealtimeFunctionTool
 from pydantic import BaseModel, Field
-from typing_extensions import TypedDict
 
 from rtnb.core.errors import ToolError
 from rtnb.core.tools import TIMEOUT_S, tool
 
 
-class Unit(enum.Enum):
-    CELSIUS = "celsius"
-    FAHRENHEIT = "fahrenheit"
-
-
-@dataclasses.dataclass
-class Point:
-    x: int
-    y: int = 3
-
-
-class Order(BaseModel):
-    """What is ordered."""
-
-    item: str
-    at: Point
-    notes: list[str] = []
-
-
 class Tree(BaseModel):
     title: str
     children: list[Tree] = []
-
-
-class Options(TypedDict, total=False):
-    title: str
-    loud: bool
-
-
-def weather(location: str, unit: Literal["c", "f"] = "c", days: Optional[int] = None) -> str:  # noqa: UP045 - as users write
-    """Tell the weather.
-
-    Use it when asked about
-    the weather of a place.
-
-    Parameters
-    ----------
-    location : str
-        The place, for example
-        'New York'.
-    unit, days
-        As asked.
-
-    Returns
-    -------
-    str
-        Words.
-    """
-    return f"{location} {unit} {days}"
 
 
 def parameters_of(function: Any) -> dict[str, Any]:

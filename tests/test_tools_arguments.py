@@ -2,65 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
-import enum
 import json
-from typing import Any, Literal, Optional
+from typing import Any
 
 import pytest
+from helpers_tools import Options, Order, Point, Unit, weather
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
-from typing_extensions import TypedDict
 
 from rtnb.core.tools import ToolArgumentError, tool
-
-
-class Unit(enum.Enum):
-    CELSIUS = "celsius"
-    FAHRENHEIT = "fahrenheit"
-
-
-@dataclasses.dataclass
-class Point:
-    x: int
-    y: int = 3
-
-
-class Order(BaseModel):
-    """What is ordered."""
-
-    item: str
-    at: Point
-    notes: list[str] = []
-
-
-class Options(TypedDict, total=False):
-    title: str
-    loud: bool
-
-
-def weather(location: str, unit: Literal["c", "f"] = "c", days: Optional[int] = None) -> str:  # noqa: UP045 - as users write
-    """Tell the weather.
-
-    Use it when asked about
-    the weather of a place.
-
-    Parameters
-    ----------
-    location : str
-        The place, for example
-        'New York'.
-    unit, days
-        As asked.
-
-    Returns
-    -------
-    str
-        Words.
-    """
-    return f"{location} {unit} {days}"
 
 
 def place_order(order: Order, unit: Unit, options: Options, tags: dict[str, int], pairs: list[tuple[int, str]]) -> None:
