@@ -167,13 +167,14 @@ def _address(text: str) -> SplitResult:
     """The parts of a WebSocket address; a base address (``https://host/v1``) becomes the one of its realtime API."""
     try:
         parts = urlsplit(text)
-        is_address = parts.scheme in ("ws", "wss", "http", "https") and bool(parts.hostname) and parts.port != 0
+        is_address = parts.port != 0 and parts.scheme in ("ws", "wss", "http", "https") and bool(parts.hostname)
     except ValueError:
         raise ConnectionFailed(
             f"this address is no endpoint (a wrong host or port): {_FORMS}", reason="endpoint"
         ) from None
     if not is_address:
-        raise ConnectionFailed(f"{text.split('?')[0]!r} is no endpoint: {_FORMS}", reason="endpoint")
+        shown = shown_url(text).rpartition("@")[2]  # without "//" there is a user all the same, for whoever wrote it
+        raise ConnectionFailed(f"{shown!r} is no endpoint: {_FORMS}", reason="endpoint")
     if parts.scheme in ("ws", "wss"):
         return parts
     path = parts.path.rstrip("/")

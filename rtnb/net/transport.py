@@ -255,8 +255,9 @@ async def connect_websocket(
             f"the environment names the SOCKS proxy {through}, and that needs a package: pip install python-socks",
             reason="proxy",
         ) from exc
-    except InvalidURI as exc:
-        raise ConnectionFailed(f"{where} is not a WebSocket address (ws:// or wss://)", reason="endpoint") from exc
+    except InvalidURI:
+        words = "is not a WebSocket address (ws:// or wss://, no '#', and no user without a password)"
+        raise ConnectionFailed(f"{where} {words}", reason="endpoint") from None  # its text is the whole address
     except InvalidStatus as exc:
         raise _status_error(where, exc.response.status_code) from None  # its request carries the key
     except InvalidHandshake as exc:
