@@ -73,7 +73,7 @@ class ConnectionFailed(RtnbError):
     ----------
     reason : str
         One of ``"network"``, ``"name"``, ``"refused"``, ``"tls"``, ``"timeout"``, ``"key"``, ``"model"``,
-        ``"beta"``, ``"limit"``, ``"quota"``, ``"http"``, ``"endpoint"`` or ``"closed"``.
+        ``"beta"``, ``"limit"``, ``"quota"``, ``"http"``, ``"proxy"``, ``"endpoint"`` or ``"closed"``.
     """
 
     def __init__(self, message: str, *, reason: str = "network") -> None:
