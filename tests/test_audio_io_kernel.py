@@ -6,59 +6,16 @@ import builtins
 import sys
 import threading
 import types
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers_sound_card import PortAudioError, Slow, Stream, card, slow_card
 
 from rtnb.core.errors import RtnbError
 from rtnb.notebook.kernel_audio import KernelAudio, load_sounddevice
 
-
-class PortAudioError(Exception):
-    pass
-
-
-class Stream:
-    """What sounddevice's streams look like; the test calls `turn` instead of the sound card."""
-
-    latency = 0.01
-    opened: list[Stream]
-
-    def __init__(self, **options: Any) -> None:
-        self.options = options
-        self.open = False
-
-    def start(self) -> None:
-        self.open = True
-        Stream.opened.append(self)
-
-    def close(self) -> None:
-        self.open = False
-
-    def give(self, samples: np.ndarray, overflow: bool = False) -> None:
-        status = types.SimpleNamespace(input_overflow=overflow)
-        self.options["callback"](samples.reshape(-1, 1), len(samples), None, status)
-
-    def take(self, blocks: int) -> np.ndarray:
-        parts = []
-        for _ in range(blocks):
-            out = np.full((480, 1), 77, np.int16)
-            self.options["callback"](out, 480, None, None)
-            parts.append(out[:, 0])
-        return np.concatenate(parts)
-
-
-@pytest.fixture
-def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
-    module = types.ModuleType("sounddevice")
-    module.InputStream = module.OutputStream = Stream  # type: ignore[attr-defined]
-    module.PortAudioError = PortAudioError  # type: ignore[attr-defined]
-    module.query_devices = list  # type: ignore[attr-defined]
-    Stream.opened = []
-    monkeypatch.setitem(sys.modules, "sounddevice", module)
-    return module
+__all__ = ["card", "slow_card"]
 
 
 def speaker_with_reports() -> tuple[KernelAudio, list[tuple[str, int, bool]]]:
@@ -129,6 +86,24 @@ def test_the_microphone_gives_numbered_frames_and_counts_overflows(card: object)
     assert frames[0][0] == np.arange(960, dtype="<i2").tobytes()
     assert lost == [1]
     assert not stream.open
+
+
+def test_a_microphone_that_is_stopped_while_it_opens_does_not_stay_open(slow_card: object) -> None:
+    microphone = KernelAudio().microphone
+    told: list[bool] = []
+    microphone.on_recording = told.append
+    thread = threading.Thread(target=microphone.start)
+    thread.start()
+    assert Slow.reached.wait(10)
+    microphone.stop()
+    Slow.go.set()
+    thread.join(10)
+    assert [stream.open for stream in Stream.opened] == [False]
+    assert told == [], "it never recorded"
+    microphone.start()
+    assert [stream.open for stream in Stream.opened] == [False, True]
+    microphone.stop()
+    assert told == [True, False]
 
 
 def test_record_waits_for_as_much_as_was_asked(card: object) -> None:

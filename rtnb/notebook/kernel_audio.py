@@ -286,6 +286,10 @@ class KernelMicrophone:
     def __init__(self, device: int | str | None = None) -> None:
         self.device = device
         self.dropped = 0
+        self._opening = threading.Lock()  # held while a device opens, which may take a second
+        self._lock = threading.RLock()
+        self._is_wanted = False
+        self._was_told = False  # what `on_recording` was told last
         self._seq = 0
         self._stream: Any = None
 
@@ -294,26 +298,43 @@ class KernelMicrophone:
 
     def start(self) -> None:
         """Open the device and deliver frames. No pre-roll: the device is closed between recordings."""
-        if self._stream is not None:
-            return
-        sounddevice = load_sounddevice()
-        self._seq = 0
-        self._stream = _open(
-            "input",
-            lambda: sounddevice.InputStream(
-                samplerate=RATE, channels=1, dtype="int16", blocksize=FRAME, device=self.device, callback=self._take
-            ),
-        )
-        if self.on_recording is not None:
-            self.on_recording(True)
+        with self._lock:
+            self._is_wanted = True
+        with self._opening:
+            if self._stream is not None or not self._is_wanted:
+                return
+            sounddevice = load_sounddevice()
+            self._seq = 0
+            stream = _open(
+                "input",
+                lambda: sounddevice.InputStream(
+                    samplerate=RATE, channels=1, dtype="int16", blocksize=FRAME, device=self.device, callback=self._take
+                ),
+            )
+            with self._lock:
+                if self._is_wanted:
+                    self._stream, stream = stream, None
+        if stream is not None:  # stopped while it was being opened
+            stream.close()
+        self._tell()
 
     def stop(self, release: bool = True) -> None:
-        """Deliver no more frames and give the device back."""
-        stream, self._stream = self._stream, None
+        """Deliver no more frames and give the device back, also when it is just being opened."""
+        with self._lock:
+            self._is_wanted = False
+            stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
-            if self.on_recording is not None:
-                self.on_recording(False)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell whether it records, when that is news: in the order in which it came to be, whichever thread did it."""
+        with self._lock:
+            is_recording = self._stream is not None
+            if is_recording != self._was_told:
+                self._was_told = is_recording
+                if self.on_recording is not None:
+                    self.on_recording(is_recording)
 
     def _take(self, data: npt.NDArray[np.int16], frames: int, _time: object, status: Any) -> None:
         try:

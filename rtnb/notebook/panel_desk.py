@@ -35,6 +35,7 @@ class Desk:
 
     def __init__(self, panel: Panel) -> None:
         self._panel = panel
+        self._microphone_turn = asyncio.Lock()  # a release waits for its press, whose device may take long to open
         self.handlers: dict[str, Handler] = {
             "connect": self._connect,
             "disconnect": self._disconnect,
@@ -76,16 +77,18 @@ class Desk:
         self._panel.claim()
 
     async def _discard(self, message: Mapping[str, Any], buffers: list[bytes]) -> None:
-        microphone = self._panel.devices.microphone
-        self._panel.session.attach(microphone=None)  # a recording of it ends without a turn
-        self._panel.session.attach(microphone=microphone)
+        async with self._microphone_turn:
+            microphone = self._panel.devices.microphone
+            self._panel.session.attach(microphone=None)  # a recording of it ends without a turn
+            self._panel.session.attach(microphone=microphone)
 
     async def _record(self, message: Mapping[str, Any], buffers: list[bytes]) -> None:
-        if message.get("on"):
-            self._panel.claim()
-            await asyncio.to_thread(self._panel.devices.microphone.start)
-        else:
-            await asyncio.to_thread(self._panel.devices.microphone.stop)
+        async with self._microphone_turn:
+            if message.get("on"):
+                self._panel.claim()
+                await asyncio.to_thread(self._panel.devices.microphone.start)
+            else:
+                await asyncio.to_thread(self._panel.devices.microphone.stop)
 
     async def _interrupt(self, message: Mapping[str, Any], buffers: list[bytes]) -> None:
         await self._panel.session.aio.interrupt()
@@ -148,7 +151,8 @@ class Desk:
             raise ProtocolError(f"the panel has no option {name!r}")
 
     async def _source(self, message: Mapping[str, Any], buffers: list[bytes]) -> None:
-        await asyncio.to_thread(self._panel.use, str(message.get("name")))
+        async with self._microphone_turn:
+            await asyncio.to_thread(self._panel.use, str(message.get("name")))
 
     async def _dismiss(self, message: Mapping[str, Any], buffers: list[bytes]) -> None:
         self._panel.dismiss(int(message.get("notice") or 0))
