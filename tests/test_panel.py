@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from helpers_local import silence
 from helpers_panel import Pages, shown, speech
-from helpers_session import Gate, Lab, lab
+from helpers_session import Gate, Lab, eventually, lab
 
 import rtnb
 from rtnb.core.errors import ConnectionFailed, ProtocolError, WaitTimeout
@@ -36,6 +38,19 @@ def test_a_session_has_one_panel_and_a_new_one_after_its_close(lab: Lab) -> None
     other = session.panel
     assert other is not panel
     other.close()
+
+
+def test_a_closed_panel_keeps_nothing_of_its_session(lab: Lab) -> None:
+    def shown_and_closed() -> weakref.ref[rtnb.Session]:
+        session = rtnb.Session(lab.endpoint, output="text")
+        assert session.panel.widget.children
+        session.ask("Hello").wait()
+        session.panel.close()
+        session.close()
+        return weakref.ref(session)
+
+    session = shown_and_closed()
+    eventually(lambda: gc.collect() >= 0 and session() is None, "the end of the session")
 
 
 def test_a_page_that_says_hello_is_told_everything(lab: Lab, shown: Show) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import ipywidgets
 import pytest
 
 import rtnb
@@ -544,6 +545,14 @@ def test_memory_and_weather_appear_when_there_are_such_tools() -> None:
         until(lambda: [place["location"] for place in kept.messages[-1]["weather"]] == ["Paris"])
         assert kept.messages[-1]["land"] is None
         view.close()
+
+
+def test_the_panels_of_tools_take_the_room_for_their_map_with_them() -> None:
+    with rtnb.Session("local", output="text") as session:
+        view = SidePanels(session)
+        view.tiles.children = (chart := ipywidgets.HTML(),)
+        view.close()
+        assert view.comm is view.tiles.comm is chart.comm is None
 
 
 def test_of_sound_that_was_asked_as_an_item_no_transcript_is_awaited(talk: tuple[rtnb.Session, Kept]) -> None:

@@ -74,8 +74,10 @@ class Views:
         return [view]
 
     def close(self) -> None:
-        """Take all of it away."""
-        for widget in (*self._views, self._console, *((self._widget,) if self._widget is not None else ())):
+        """Take all of it away, the boxes around it too: ipywidgets keeps every widget that was not closed."""
+        whole = self._widget
+        around = (*whole.children, whole) if whole is not None else ()
+        for widget in dict.fromkeys((*self._views, self._console, *around)):
             widget.close()
 
 

@@ -72,6 +72,8 @@ class SidePanels(View):
     def close(self) -> None:
         """Take the widget away, and follow the session no more."""
         self._session.unwatch(self._note)
+        for widget in (*self.tiles.children, self.tiles):
+            widget.close()
         super().close()
 
     @property
