@@ -26,7 +26,6 @@ from rtnb.core.errors import (
     ProtocolError,
     RtnbError,
     ServerError,
-    ToolError,
     WaitTimeout,
     redact,
 )
@@ -56,7 +55,7 @@ from rtnb.session.reply import Reply
 from rtnb.session.router import Router
 from rtnb.session.runner import Runner
 from rtnb.session.sequencer import Sequencer, Turn
-from rtnb.session.settings import merged, session_object
+from rtnb.session.settings import merged, response_object, session_object
 from rtnb.session.sound import Sound
 from rtnb.session.sounding import Sounding
 from rtnb.session.spending import Spending
@@ -319,27 +318,9 @@ class Core(Accounting, Calls, Sounding):
 
     # ---- asking
 
-    def response_settings(self, **settings: Any) -> dict[str, Any]:
-        """The ``response`` object from the options that were given."""
-        output = settings.pop("output", None)
-        tools = settings.pop("tools", None)
-        response = {name: value for name, value in settings.items() if value is not None}
-        if output is not None:
-            response["output_modalities"] = session_object({"output": output})["output_modalities"]
-        if tools is not None:
-            response["tools"] = [each if isinstance(each, Mapping) else self._known(each) for each in tools]
-        return response
-
-    def _known(self, value: Any) -> dict[str, Any]:
-        """The definition of a tool for one response; its handler must be among the session's."""
-        tool = self.tools.get(value) if isinstance(value, str) else self.tools.add(value)
-        if tool is None:
-            names = ", ".join(self.tools.names) or "none"
-            raise ToolError(f"there is no tool {value!r} here; there are: {names}")
-        return tool.definition()
-
-    def ask(self, content: Any, settings: dict[str, Any], timeout: float, *, interrupt: bool = False) -> Reply:
+    def ask(self, content: Any, options: dict[str, Any], timeout: float, *, interrupt: bool = False) -> Reply:
         """Make the reply and hand the turn over; `content` None asks about the conversation as it stands."""
+        settings, own = self.tooling.for_one_answer(response_object(options))
         self.spending.check()
         items = (
             []
@@ -349,6 +330,7 @@ class Core(Accounting, Calls, Sounding):
         for event in items:
             event["event_id"] = new_id("event")
         turn = Turn(self._new_reply(timeout), items=items, settings=settings)
+        turn.reply.tools = own
         if self.endpoint.kind != "url":  # other servers may take more than the service does
             refuse_errors({"type": "response.create", "response": settings})
         self._cursor = len(self.log) - 1

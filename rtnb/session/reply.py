@@ -14,7 +14,7 @@ import contextlib
 import json
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rtnb.core.conversation import Item, Response
     from rtnb.core.latency import Latency
     from rtnb.core.log import EventLog
+    from rtnb.core.tools import Tool
     from rtnb.core.usage import Cost
 
 logger = logging.getLogger(__name__)
@@ -139,6 +140,8 @@ class Reply:
         """Ids of the client events that were sent for it."""
         self.sent_items: set[str] = set()
         """Ids of the items that were sent for it: the question, and outputs of tools."""
+        self.tools: Mapping[str, Tool] = {}
+        """The tools that were given for this answer, by name; its calls look here before they look in the session."""
         self.responses: list[Response] = []
         """Its responses: one, and one more for each tool round."""
         self.tool_calls_so_far: list[ToolCall] = []

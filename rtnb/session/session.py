@@ -179,6 +179,7 @@ class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
         A session that nobody holds any more closes by itself, as soon as its open answers are done.
         """
         self._core.close()
+        self._keep()
 
     def __enter__(self) -> Session:
         return self.connect()
@@ -217,7 +218,8 @@ class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
         content
             Text, `rtnb.Audio`, a picture (PNG or JPEG), or a list of these.
         output, instructions, tools, tool_choice, max_output_tokens, metadata
-            For this answer only. `instructions` replace the session's own, as the service does it.
+            For this answer only. `instructions` replace the session's own, as the service does it; so do
+            `tools`: names of the session's, or what `Session` takes, which no later answer knows.
         interrupt
             Stop what is being answered or heard before.
         timeout
@@ -228,15 +230,15 @@ class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
         ProtocolError
             The content is nothing that can be asked.
         """
-        settings = self._core.response_settings(
-            output=output,
-            instructions=instructions,
-            tools=tools,
-            tool_choice=tool_choice,
-            max_output_tokens=max_output_tokens,
-            metadata=metadata,
-        )
-        return self._core.ask(content, settings, timeout, interrupt=interrupt)
+        options = {
+            "output": output,
+            "instructions": instructions,
+            "tools": tools,
+            "tool_choice": tool_choice,
+            "max_output_tokens": max_output_tokens,
+            "metadata": metadata,
+        }
+        return self._core.ask(content, options, timeout, interrupt=interrupt)
 
     def respond(
         self,
@@ -262,17 +264,17 @@ class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
         output, instructions, tools, tool_choice, max_output_tokens, metadata, timeout
             As for `ask`.
         """
-        settings = self._core.response_settings(
-            output=output,
-            instructions=instructions,
-            tools=tools,
-            tool_choice=tool_choice,
-            max_output_tokens=max_output_tokens,
-            metadata=metadata,
-            conversation=conversation,
-            input=None if input is None else list(input),
-        )
-        return self._core.ask(None, settings, timeout)
+        options = {
+            "output": output,
+            "instructions": instructions,
+            "tools": tools,
+            "tool_choice": tool_choice,
+            "max_output_tokens": max_output_tokens,
+            "metadata": metadata,
+            "conversation": conversation,
+            "input": None if input is None else list(input),
+        }
+        return self._core.ask(None, options, timeout)
 
     def interrupt(self) -> bool:
         """Stop the answer that is under way or still being heard; True when there was one.
@@ -514,6 +516,7 @@ class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
         RtnbError
             There is something already, or it cannot be written.
         """
+        self._keep()
         return save(self._core, folder, overwrite=overwrite)
 
     def __repr__(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from rtnb.core.errors import ProtocolError
 
-__all__ = ["TRANSCRIPTION", "TurnDetection", "merged", "session_object"]
+__all__ = ["TRANSCRIPTION", "TurnDetection", "merged", "response_object", "session_object"]
 
 TurnDetection: TypeAlias = str | Mapping[str, Any] | None
 
@@ -46,6 +46,25 @@ def session_object(settings: Mapping[str, Any], *, config: Mapping[str, Any] | N
             )
         session = merged(session, build(value))
     return merged(session, config or {})
+
+
+def response_object(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``response`` of a ``response.create`` from the options that are not None.
+
+    Parameters
+    ----------
+    options
+        ``output``, and any member of the object in its own name.
+
+    Raises
+    ------
+    ProtocolError
+        `output` is none that the service knows.
+    """
+    response = {name: value for name, value in options.items() if value is not None and name != "output"}
+    if options.get("output") is not None:
+        response.update(_output(options["output"]))
+    return response
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,10 +15,11 @@ from typing import Any
 
 import orjson
 
+from rtnb.core.errors import ToolError
 from rtnb.core.protocol import item_create, system_message
 from rtnb.core.services import is_provided, service
 from rtnb.core.tool_output import background_output, background_result, error_output
-from rtnb.core.tools import Tool, ToolSet
+from rtnb.core.tools import Tool, ToolSet, as_tool
 from rtnb.session.reply import Reply, ToolCall
 from rtnb.session.sequencer import Sequencer, Turn
 from rtnb.session.tool_runner import ToolOutcome, ToolRunner
@@ -57,9 +58,30 @@ class Tooling:
         self._new_reply = new_reply
         self._tasks: dict[str, asyncio.Task[None]] = {}  # by call id
 
+    def for_one_answer(self, settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Tool]]:
+        """The settings of one answer with its tools as definitions, and those of them that the session may not have.
+
+        Raises
+        ------
+        ToolError
+            A function can be none, two have one name, or a name is none of the session's.
+        """
+        if "tools" not in settings:
+            return settings, {}
+        given = [each if isinstance(each, Mapping) else self._known(each) for each in settings["tools"]]
+        own = ToolSet(each for each in given if isinstance(each, Tool))
+        definitions = [each.definition() if isinstance(each, Tool) else each for each in given]
+        return {**settings, "tools": definitions}, {tool.name: tool for tool in own}
+
+    def _known(self, value: Any) -> Tool:
+        tool = self.tools.get(value) if isinstance(value, str) else as_tool(value)
+        if tool is None:
+            raise ToolError(f"there is no tool {value!r} here; there are: {', '.join(self.tools.names) or 'none'}")
+        return tool
+
     def start(self, sequencer: Sequencer, reply: Reply, call: ToolCall) -> bool:
         """Begin a call; False when it is the user's to answer."""
-        tool = self.tools.get(call.name)
+        tool = reply.tools.get(call.name) or self.tools.get(call.name)
         if tool is None and any(
             isinstance(each, Mapping) and each.get("name") == call.name for each in self._declared()
         ):
@@ -93,7 +115,8 @@ class Tooling:
             reply.changed()
             sequencer.tool_finished(call.call_id, call.output)
         try:
-            outcome = await self.runner.run(tool or call.name, arguments, call_id=call.call_id, known=self.tools.names)
+            known = dict.fromkeys((*self.tools.names, *reply.tools))
+            outcome = await self.runner.run(tool or call.name, arguments, call_id=call.call_id, known=known)
         except asyncio.CancelledError:
             was_cancelled = True
             outcome = ToolOutcome(error_output("The call was cancelled by the user."), False, "cancelled")
