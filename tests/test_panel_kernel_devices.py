@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from helpers_panel import Page, Pages, shown
-from helpers_session import Lab, lab
+from helpers_session import Lab, eventually, lab
+from helpers_sound import FedMicrophone
 from helpers_sound_card import Slow, Stream, card, slow_card
 
 __all__ = ["card", "lab", "shown", "slow_card"]
@@ -51,3 +52,38 @@ def test_what_is_thrown_away_before_the_device_is_open_leaves_no_microphone_open
     Slow.go.set()
     until_answered(page, pressed, discarded)
     assert open_streams() == 0
+
+
+def test_each_change_of_the_source_and_the_close_give_the_loudspeaker_back(lab: Lab, shown: Show, card: object) -> None:
+    session = lab.session("One.", "Two.", "Three.", output="audio")
+    pages = shown(session)
+    page = pages.open()
+    for number in (1, 2):
+        assert page.ask("source", name="kernel")
+        assert page.ask("source", name="kernel"), "a second time changes nothing"
+        session.ask("Speak").wait()
+        eventually(lambda number=number: len(Stream.opened) == number, "a loudspeaker that opens")
+        assert page.ask("source", name="page")
+        eventually(lambda: open_streams() == 0, "the end of the kernel's loudspeaker")
+    assert page.ask("source", name="kernel")
+    session.ask("Speak").wait()
+    eventually(lambda: open_streams() == 1, "a loudspeaker that opens")
+    session.attach(microphone=(own := FedMicrophone()))
+    pages.panel.close()
+    eventually(lambda: open_streams() == 0, "the end of the kernel's loudspeaker")
+    assert session._core.sound.speaker is None, "or it would open it again"
+    assert session._core.capture.microphone is own, "which is none of the panel's"
+
+
+def test_a_panel_that_is_closed_while_its_microphone_opens_leaves_none_open(
+    lab: Lab, shown: Show, slow_card: object
+) -> None:
+    pages = shown(lab.session().connect())
+    page = pages.open()
+    assert page.ask("source", name="kernel")
+    page.say("record", on=True)
+    assert Slow.reached.wait(20)
+    pages.panel.close()
+    Slow.go.set()
+    eventually(lambda: Stream.opened, "a device that opens")
+    eventually(lambda: open_streams() == 0, "the end of the recording")

@@ -180,7 +180,8 @@ class KernelSpeaker:
     def close(self) -> None:
         """Stop, and give the device back. May be called twice."""
         self.stop()
-        stream, self._stream = self._stream, None
+        with self._opening:
+            stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
 

@@ -31,6 +31,8 @@ import ipywidgets
 from rtnb.core.audio import Audio
 from rtnb.core.errors import RtnbError, ServerError, WaitTimeout
 from rtnb.notebook.checkup import other_ways
+from rtnb.notebook.kept import Kept
+from rtnb.notebook.live import in_kernel
 from rtnb.notebook.panel_desk import Desk
 from rtnb.notebook.panel_notices import Notices
 from rtnb.notebook.panel_state import Picture, detection_of
@@ -108,6 +110,7 @@ class Panel:
         self._tasks: set[asyncio.Task[None]] = set()
         self.console = Console(self.audio if isinstance(self.audio, ipywidgets.Widget) else None, self._take)
         self._views = Views(session, self.console)
+        self._kept = Kept(session)
         session.on("session.state", self._wake)
         session.on("session.hint", self._hinted)
         session.on("error", self._errored)
@@ -220,18 +223,26 @@ class Panel:
 
     def use(self, source: str) -> None:
         """Record and play with the devices of the ``"page"``, or of the ``"kernel"`` (the extra ``sounddevice``)."""
+        before = self._devices
         if source == "kernel":
             from rtnb.notebook.kernel_audio import KernelAudio, load_sounddevice
 
             load_sounddevice()
-            self._devices = KernelAudio()
+            self._devices = before if self._source == "kernel" else KernelAudio()
         elif source == "page":
             self._devices = self.audio
         else:
             raise ValueError(f"a source is 'page' or 'kernel', not {source!r}")
         self._source = source
         self.session.attach(self._devices)
+        if before is not self._devices:
+            self._give_back(before)
         self._wake()
+
+    def _give_back(self, devices: Any) -> None:
+        """Close the kernel's devices, after the session has let them go; the page's are for all panels."""
+        if devices is not self.audio:
+            self.session._core.runner.post(devices.close)
 
     def claim(self) -> None:
         """Take the microphone for this session, if another one has it."""
@@ -250,7 +261,10 @@ class Panel:
         self.notices.remove(number)
 
     def close(self) -> None:
-        """Take the panel out of all pages; the session stays as it is. ``session.panel`` makes a new one."""
+        """Take the panel out of all pages, and give the kernel's devices back if it uses them.
+
+        The session stays as it is. ``session.panel`` makes a new panel.
+        """
         if self.is_closed:
             return
         self.is_closed = True
@@ -261,10 +275,30 @@ class Panel:
         ):
             self.session.off(name, listener)
         self.console.tell({"kind": "gone"})
+        self._kept.close()
         self._runner.stop()
         self._views.close()
+        if self._source == "kernel":
+            core, devices = self.session._core, self._devices
+            core.attach(
+                speaker=None if core.sound.speaker is devices.speaker else ...,
+                microphone=None if core.capture.microphone is devices.microphone else ...,
+            )
+            self._give_back(devices)
 
     # ---- how it shows itself
+
+    def keep(self) -> None:
+        """Write the session as it is now into the cells that show the panel, for those who open the notebook later.
+
+        That happens by itself soon after each answer, when the connection ends, and when the session is saved.
+        """
+        self._kept.update()
+
+    def _ipython_display_(self) -> None:
+        if self.is_closed or not in_kernel():
+            raise NotImplementedError("there is no live panel to show: `_repr_mimebundle_` says what there is")
+        self._kept.show(self.widget)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         bundle: dict[str, Any] = {"text/plain": repr(self.session)}
