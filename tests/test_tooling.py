@@ -380,6 +380,35 @@ def test_cancelling_a_reply_while_its_tool_runs_tells_the_model_and_asks_for_not
     assert session.events.names["response.create"] == 2
 
 
+@pytest.mark.parametrize("when_done", [False, True], ids=["while it answers", "after its end"])
+def test_cancelling_a_reply_gives_up_its_tool_in_the_background(lab: Lab, when_done: bool) -> None:
+    given_up = threading.Event()
+    pause = Gate()
+    first = "Under way." if when_done else ["Under ", wait(pause)]
+    session = lab.session(call("brew"), first, "Next.", "Your coffee is ready.")
+
+    @session.tool(background=True)
+    async def brew() -> str:
+        """Brew coffee."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            given_up.set()
+        return "ready"
+
+    reply = session.ask("coffee")
+    if when_done:
+        reply.wait()
+    else:
+        assert pause.reached.wait(TIMEOUT_S)
+    reply.cancel()
+    assert given_up.wait(TIMEOUT_S)
+    assert reply.wait().status == ("completed" if when_done else "cancelled")
+    eventually(lambda: reply.tool_calls[0].error, "the call to be over")
+    assert session.ask("y").text == "Next."
+    assert len(session.replies) == 2
+
+
 def test_the_state_of_the_rounds_can_be_followed(lab: Lab) -> None:
     session = lab.session(call("add", a=1, b=1), "Two.", tools=[add])
     states, done = Heard(), Heard()

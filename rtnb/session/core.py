@@ -64,6 +64,7 @@ from rtnb.session.telephone import Line, format_of
 from rtnb.session.tool_runner import ToolRunner
 from rtnb.session.tooling import Tooling, ask_for_approval
 from rtnb.session.unclaimed import Unclaimed
+from rtnb.session.waiting import attend
 
 __all__ = ["Core", "SessionState"]
 
@@ -558,12 +559,12 @@ class Core(Accounting, Calls, Sounding):
         """Cancel from any thread."""
 
         def cancel() -> None:
-            self.tooling.cancel(self.sequencer.calls_of(reply))
+            self.tooling.cancel(reply)
             self.sequencer.cancel(reply)
 
         if self.runner.is_current:
             cancel()
-        elif not reply.is_done:
+        elif not reply.is_done or self.tooling.is_at_work_for(reply):
             self.runner.post(cancel)
 
     def check_may_block(self) -> None:
@@ -593,6 +594,7 @@ class Core(Accounting, Calls, Sounding):
                 return heard
             if time.monotonic() >= end:
                 raise WaitTimeout(f"{heard:.1f} s of the answer were heard within {timeout:g} s; it goes on")
+            attend()
             with sound.news:
                 sound.news.wait(0.05)  # short: the end of the answer is not told here, and Ctrl-C is to be seen
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import contextvars
 import json
 import logging
 import threading
@@ -22,6 +23,7 @@ from rtnb.core.errors import ResponseFailed, RtnbError, WaitTimeout
 from rtnb.core.services import is_provided, service
 from rtnb.session.reply_html import html_of, plain_of
 from rtnb.session.runner import join, wait_for
+from rtnb.session.waiting import attend
 
 if TYPE_CHECKING:
     from rtnb.core.audio import Audio
@@ -132,6 +134,8 @@ class Reply:
         self._status: Status = "in_progress"
         self._error: RtnbError | None = None
         self._watchers: list[Callable[[Reply], None]] = []
+        self.context = contextvars.copy_context()
+        """Of the code that asked: what its tools show and print appears under the same cell."""
         self.number = number
         """Counts the answers of a session, from 1."""
         self.started_at = 0
@@ -273,7 +277,10 @@ class Reply:
         return self._host.wait_heard(self, seconds, self._timeout if timeout is None else timeout)
 
     def cancel(self) -> None:
-        """Stop it: what has come stays, its status becomes ``cancelled``. No error when it is already done."""
+        """Stop it: what has come stays, its status becomes ``cancelled``. No error when it is already done.
+
+        Its tools are given up too, also one that works on in the background after the answer.
+        """
         self._host.cancel_reply(self)
 
     def __await__(self) -> Generator[Any, None, Reply]:
@@ -314,6 +321,7 @@ class Reply:
                     break
                 if loop.time() >= end:
                     raise self._late(self._timeout)
+                attend()
                 with contextlib.suppress(TimeoutError):  # wakes up now and then so that Ctrl-C is seen
                     await asyncio.wait_for(news.wait(), 0.1)
         finally:
@@ -399,6 +407,7 @@ class Reply:
                     return None
                 if waited >= self._timeout:
                     raise self._late(self._timeout)
+                attend()
                 self._lock.wait(0.1)
                 waited += 0.1
             return self._pieces[place]

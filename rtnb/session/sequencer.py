@@ -360,10 +360,6 @@ class Sequencer(Suspendable):
             reply.finish("failed", error)
         self._tell()
 
-    def calls_of(self, reply: Reply) -> list[str]:
-        """Call ids of its tools that still run."""
-        return [call_id for call_id, owner in self._calls.items() if owner is reply]
-
     # ---- inside
 
     def _turn(self, reply: Reply, settings: dict[str, Any]) -> Turn:

@@ -56,7 +56,7 @@ class Tooling:
         self.runner = runner
         self._declared = declared
         self._new_reply = new_reply
-        self._tasks: dict[str, asyncio.Task[None]] = {}  # by call id
+        self._tasks: dict[str, tuple[Reply, asyncio.Task[None]]] = {}  # by call id
 
     def for_one_answer(self, settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Tool]]:
         """The settings of one answer with its tools as definitions, and those of them that the session may not have.
@@ -86,16 +86,21 @@ class Tooling:
             isinstance(each, Mapping) and each.get("name") == call.name for each in self._declared()
         ):
             return False
-        task = asyncio.get_running_loop().create_task(self._run(sequencer, reply, call, tool))
-        self._tasks[call.call_id] = task
+        work = self._run(sequencer, reply, call, tool)
+        task = asyncio.get_running_loop().create_task(work, context=reply.context)
+        self._tasks[call.call_id] = reply, task
         task.add_done_callback(lambda _: self._tasks.pop(call.call_id, None))
         return True
 
-    def cancel(self, call_ids: list[str]) -> None:
-        """Stop waiting for these calls; the model is told that they were cancelled."""
-        for call_id in call_ids:
-            if call_id in self._tasks:
-                self._tasks[call_id].cancel()
+    def is_at_work_for(self, reply: Reply) -> bool:
+        """Whether calls of a reply run, also in the background after its end; from any thread."""
+        return any(owner is reply for owner, _ in list(self._tasks.values()))
+
+    def cancel(self, reply: Reply) -> None:
+        """Stop waiting for the calls of a reply; the model is told so of those that it has no output of yet."""
+        for owner, task in self._tasks.values():
+            if owner is reply:
+                task.cancel()
 
     def open(self) -> None:
         """Take calls, on a new connection."""
@@ -103,7 +108,8 @@ class Tooling:
 
     def close(self) -> None:
         """Stop all calls and let the threads go."""
-        self.cancel(list(self._tasks))
+        for _, task in self._tasks.values():
+            task.cancel()
         self.runner.close()
 
     async def _run(self, sequencer: Sequencer, reply: Reply, call: ToolCall, tool: Tool | None) -> None:
@@ -149,10 +155,10 @@ def _will_run(tool: Tool, arguments: str) -> bool:
     return True
 
 
-async def ask_for_approval(tool: Tool, arguments: dict[str, Any]) -> bool:
-    """Ask the user in a notebook (buttons) or a terminal; where nobody can be asked, the answer is no."""
+async def ask_for_approval(tool: Tool, arguments: dict[str, Any]) -> bool | None:
+    """Ask the user in a notebook or a terminal; None when nobody answers, or can be asked."""
     if is_provided("session.approve"):
-        answer: bool = await service("session.approve")(tool, arguments)
+        answer: bool | None = await service("session.approve")(tool, arguments)
         return answer
     logger.warning("%s(%s) was not run: nobody can be asked here", tool.name, orjson.dumps(arguments).decode())
-    return False
+    return None
