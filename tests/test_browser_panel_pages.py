@@ -125,6 +125,38 @@ def test_a_reload_keeps_the_session_and_a_restart_of_the_kernel_is_said(lab: Lab
         context.close()
 
 
+def test_the_saved_cell_keeps_what_was_said_and_the_live_panel_is_not_built_again(lab: Lab, browser: Any) -> None:
+    context = new_context(browser)
+    try:
+        notebook = open_notebook(context, lab, "kept.ipynb")
+        page = notebook.page
+        notebook.run(SETUP)
+        shown = show(notebook, "output='text'")
+        kept = page.locator(".rtnb-kept")
+        shown.open("settings")
+        shown.find(".rtnb-ask textarea").fill("half a question")
+        root = shown.root.element_handle()
+        notebook.run("session.ask('What is the capital of France?').wait()")
+        kept.filter(has_text="Paris").wait_for(state="attached")
+        assert not kept.is_visible(), "the panel shows it already"
+        shown.find(".rtnb-connect").click()
+        shown.until_state("closed")
+        kept.filter(has_text="Session, closed").wait_for(state="attached")
+        assert root.evaluate("each => each.isConnected"), "it is the same panel"
+        assert page.locator(".rtnb-panel").count() == 1
+        assert shown.find(".rtnb-settings").evaluate("each => each.open")
+        assert shown.find(".rtnb-ask textarea").input_value() == "half a question"
+        page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+        saved = json.loads((lab.folder / "kept.ipynb").read_text())
+        assert "Paris" in str(saved["cells"][-1]["outputs"])
+        # Who opens it without a kernel sees it; so does who looks at a panel that has ended.
+        page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+        shown.until_state("dead")
+        kept.wait_for(state="visible")
+    finally:
+        context.close()
+
+
 # ---- without a microphone --------------------------------------------------------------------------------------------
 
 

@@ -63,6 +63,16 @@ class PanelFace:
             return None
         return sum(part.heard(ledger[item.id].heard * item.bytes_per_ms // 24) for part in item.parts)
 
+    def _keep(self) -> None:
+        """Let the cells that show the panel keep what was said up to now."""
+        if self._panel is not None:
+            self._panel.keep()
+
+    def _ipython_display_(self) -> None:
+        if not (is_provided("session.panel") and _in_kernel()):
+            raise NotImplementedError("no page is there to show a panel: `_repr_mimebundle_` says what there is")
+        self.panel._ipython_display_()
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Mapping[str, Any]:
         if is_provided("session.panel") and _in_kernel():
             shown: Mapping[str, Any] = self.panel._repr_mimebundle_(include, exclude)
