@@ -165,7 +165,7 @@ async def test_an_ephemeral_token_is_minted_brings_its_session_and_expires() -> 
                 assert (await client.ask(user("hi"), {"type": "response.create"}))["status"] == "completed"
 
     access = Access(host="0.0.0.0", tokens=[TOKEN], origins=[PAGE])
-    value = access.mint({"expires_after": {"anchor": "created_at", "seconds": 10}}, 1000.0)[1]["value"]
+    value = access.mint({"expires_after": {"anchor": "created_at", "seconds": 10}}, 1000.0, payer="payer-x")[1]["value"]
     shows = Visitor("/v1/realtime", lambda name: [f"Bearer {value}"] if name == "Authorization" else [])
     assert getattr(access.judge(shows, 1009.0), "name", None)
     assert "expired" in str(access.judge(shows, 1011.0))
@@ -173,7 +173,7 @@ async def test_an_ephemeral_token_is_minted_brings_its_session_and_expires() -> 
 
 def test_relays_with_the_same_secret_take_each_others_ephemeral_tokens() -> None:
     one, two, other = (Access(host="127.0.0.1", tokens=[TOKEN], secret=secret) for secret in ("s" * 20, "s" * 20, None))
-    value = one.mint(None, 0.0)[1]["value"]
+    value = one.mint(None, 0.0, payer="payer-x")[1]["value"]
     shows = Visitor("/", lambda name: [value] if name == "api-key" else [])
     assert not isinstance(two.judge(shows, 1.0), str)
     assert isinstance(other.judge(shows, 1.0), str)

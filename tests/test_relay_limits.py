@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
+import httpx
 import pytest
 from helpers_local import user
 from helpers_relay import (
@@ -19,15 +21,18 @@ from helpers_relay import (
     turned_away,
     upstream,
 )
+from websockets.asyncio.server import ServerConnection
 
 from rtnb.core.prices import PRICES, Price
 from rtnb.local.brains import when
 from rtnb.net.relay import Limits
-from rtnb.net.relay_limits import Account, Accounts, Bill, Bucket
+from rtnb.net.relay_bill import Bill
+from rtnb.net.relay_limits import Account, Accounts, Bucket
 
 TEXT = {"type": "response.create", "response": {"output_modalities": ["text"]}}
 ALWAYS = when(lambda _: True, "Hello.")
 PAGE = "https://app.example"
+BEARER_HTTP: Any = {"headers": BEARER["additional_headers"]}
 
 
 # ---- limits ----------------------------------------------------------------------------------------------------------
@@ -100,6 +105,85 @@ async def test_when_the_money_is_spent_the_session_ends_after_its_answer_and_no_
             assert "$1e-09" in event["error"]["message"]
             assert (await client.closed())[0] == 4000
         assert (await turned_away(relay))[0] == "insufficient_quota"
+
+
+def _talker(*, reports: bool) -> Any:
+    """An upstream that tells of an answer only its beginning; told to stop, it reports its tokens, or breaks off."""
+
+    async def talk(client: ServerConnection) -> None:
+        session = {"type": "realtime", "model": "gpt-realtime"}
+        await client.send(json.dumps({"type": "session.created", "session": session}))
+        async for message in client:
+            event = json.loads(message)
+            if event["type"] == "response.create":
+                await client.send(json.dumps({"type": "response.created", "response": {"id": "resp_1"}}))
+                delta = {"type": "response.output_text.delta", "response_id": "resp_1", "delta": "a" * 400}
+                await client.send(json.dumps(delta))
+            elif event["type"] == "response.cancel":
+                assert event["response_id"] == "resp_1"
+                if not reports:
+                    client.transport.abort()
+                    return
+                done = {"id": "resp_1", "status": "cancelled", "usage": {"output_tokens": 1_000_000}}
+                await client.send(json.dumps({"type": "response.done", "response": done}))
+
+    return talk
+
+
+@pytest.mark.parametrize(("reports", "tokens"), [(True, 1_000_000), (False, 100)], ids=["reported", "estimated"])
+async def test_who_leaves_before_its_answer_ends_has_it_stopped_and_pays_for_it(reports: bool, tokens: int) -> None:
+    price = PRICES["gpt-realtime"].text_out
+    assert price is not None
+    async with (
+        upstream(_talker(reports=reports)) as other,
+        relay_to(other.url, limits=Limits(dollars=1e-6)) as relay,
+    ):
+        async with guest(relay, judged=False) as client, asyncio.timeout(TIMEOUT_S):
+            await client.send(TEXT)
+            while "output_text.delta" not in str(await client.socket.recv()):
+                pass
+        await eventually(lambda: relay.sessions == 0)
+        assert relay.metrics.get("dollars_total") == pytest.approx(tokens * price / 1e6)
+        assert (await turned_away(relay))[0] == "insufficient_quota"
+
+
+def test_a_response_that_is_not_reported_costs_what_came_of_it_and_reads_what_the_last_one_read() -> None:
+    prices = PRICES.with_prices(
+        {"talk": Price(text_in=1e6, text_out=10e6, audio_out=100e6, source="test", as_of="2026")}
+    )
+    bill = Bill(prices, "talk")
+    bill.add({"type": "response.created", "response": {"id": "a"}})
+    bill.add({"type": "response.done", "response": {"id": "a", "usage": {"input_tokens": 7, "output_tokens": 1}}})
+    assert bill.rest() == 0
+    bill.add({"type": "response.created", "response": {"id": "b"}})
+    bill.add({"type": "response.output_audio_transcript.delta", "delta": "twelve chars"})
+    bill.heard(6400)  # base64 of 100 ms
+    assert bill.is_open
+    assert bill.rest() == pytest.approx(7 * 1 + 3 * 10 + 2 * 100)
+    assert (bill.rest(), bill.is_open) == (0, False)
+    bill.add({"type": "conversation.item.input_audio_transcription.delta", "item_id": "i", "delta": "so"})
+    assert bill.is_open, "how long it was is told with its end"
+    bill.add({"type": "conversation.item.input_audio_transcription.failed", "item_id": "i"})
+    assert not bill.is_open
+
+
+async def test_what_ephemeral_tokens_spend_is_spent_by_who_minted_them() -> None:
+    other = TOKEN + "-other"
+    async with (
+        relay_lab(ALWAYS, tokens=[TOKEN, other], limits=Limits(dollars=1e-9)) as relay,
+        httpx.AsyncClient() as web,
+    ):
+        url = f"http://127.0.0.1:{relay.port}/v1/realtime/client_secrets"
+        minted = [(await web.post(url, **BEARER_HTTP)).json()["value"] for _ in range(2)]
+        one, two = ({**BEARER, "additional_headers": {"Authorization": f"Bearer {value}"}} for value in minted)
+        async with guest(relay, **one) as client:
+            assert (await client.ask(user("hi"), TEXT))["status"] == "completed"
+            assert (await client.until("error"))["error"]["code"] == "insufficient_quota"
+        for options in (one, two, BEARER):
+            assert (await turned_away(relay, **options))[0] == "insufficient_quota"
+        refused = await web.post(url, **BEARER_HTTP)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "insufficient_quota")
+        assert (await web.post(url, headers={"Authorization": f"Bearer {other}"})).status_code == 200
 
 
 async def test_with_a_limit_on_money_a_model_without_a_price_is_not_relayed() -> None:

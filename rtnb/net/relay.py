@@ -39,6 +39,7 @@ from rtnb.core.protocol import session_update
 from rtnb.net.endpoint import Endpoint
 from rtnb.net.endpoints import resolve
 from rtnb.net.relay_access import Access, Guest, Visitor
+from rtnb.net.relay_bill import Bill
 from rtnb.net.relay_door import QuietLogger, WebRequest, door
 from rtnb.net.relay_ends import (
     connect_upstream,
@@ -49,7 +50,7 @@ from rtnb.net.relay_ends import (
     visitor_of,
     without_model,
 )
-from rtnb.net.relay_limits import Account, Accounts, Bill, Limits
+from rtnb.net.relay_limits import Account, Accounts, Limits
 from rtnb.net.relay_metrics import Metrics
 from rtnb.net.relay_rest import Rest
 from rtnb.net.relay_session import Bridge, Ending, problem_event
@@ -127,7 +128,13 @@ class Relay:
         self._accounts = Accounts(limits or Limits())
         self.metrics = Metrics()
         """What it counts."""
-        self._rest = Rest(self._access, self.metrics, now=time.time, describe=self._describe)
+        self._rest = Rest(
+            self._access,
+            self.metrics,
+            now=time.time,
+            describe=self._describe,
+            breach=lambda guest: self._account_of(guest).breach(asyncio.get_running_loop().time()),
+        )
         self._port: int | None = None
         self._sessions = 0
         self._is_draining = False
@@ -294,7 +301,7 @@ class Relay:
             self.metrics.add("refused_total", reason="token")
             await end(client, 3000, "relay_error.invalid_api_key", problem_event("invalid_api_key", guest))
             return
-        account, clock = self._accounts.of(guest.name, time.time()), asyncio.get_running_loop().time
+        account, clock = self._account_of(guest), asyncio.get_running_loop().time
         breach = account.enter(clock())
         if breach is not None:
             self.metrics.add("refused_total", reason=breach.limit)
@@ -313,6 +320,9 @@ class Relay:
             self.metrics.add("open_sessions", -1)
             if not self._sessions:
                 self._idle.set()
+
+    def _account_of(self, guest: Guest) -> Account:
+        return self._accounts.of(guest.name, time.time(), payer=guest.payer)
 
     async def _relay(self, client: ServerConnection, visitor: Visitor, guest: Guest, account: Account) -> None:
         started = time.monotonic()

@@ -96,6 +96,8 @@ class Guest:
     ----------
     name
         By which limits are kept and sessions are logged: it tells no key.
+    payer
+        By which its money is counted as well: for an ephemeral token it stands for whoever minted it.
     session
         Settings that an ephemeral token brings.
     may_mint
@@ -103,6 +105,7 @@ class Guest:
     """
 
     name: str
+    payer: str
     session: Mapping[str, Any] | None = None
     may_mint: bool = False
 
@@ -180,20 +183,20 @@ class Access:
         for key in keys:
             token = self._digests.get(_digest(key))
             if token is not None and hmac.compare_digest(token.encode(), key.encode("utf-8", "replace")):
-                return Guest(f"token-{_digest(key)[:8]}", may_mint=True)
+                return self._host_of(f"token-{_digest(key)[:8]}")
             ephemeral = self._read(key)
             if ephemeral is not None and ephemeral[0] > now:
-                return Guest(f"guest-{ephemeral[1]}", ephemeral[2])
+                return Guest(f"guest-{ephemeral[1]}", ephemeral[3], ephemeral[2])
             expired = expired or ephemeral is not None
         if self.is_open:
             if visitor.is_forwarded:
                 return "This relay serves its own machine; to be reached through another server it needs tokens."
-            return Guest("local", may_mint=True)
+            return self._host_of("local")
         if expired:
             return "This token has expired; ask for a new one."
         return "Incorrect token provided." if keys else "You didn't provide a token."
 
-    def mint(self, body: Any, now: float) -> tuple[int, dict[str, Any]]:
+    def mint(self, body: Any, now: float, *, payer: str) -> tuple[int, dict[str, Any]]:
         """Answer a request for an ephemeral token: HTTP status and JSON.
 
         Parameters
@@ -202,6 +205,8 @@ class Access:
             The parsed request, as for the service: ``expires_after`` and ``session``, both optional.
         now
             Epoch seconds.
+        payer
+            Who asks, as `Guest.payer` has it.
         """
         body = {} if body is None else body
         for found in secret_violations(body):
@@ -213,19 +218,23 @@ class Access:
             return _problem(400, words, "string_above_max_length", "session")
         seconds = (body.get("expires_after") or {}).get("seconds") or _DEFAULT_TTL_S
         expires_at = int(now) + int(seconds)
-        payload = [expires_at, random.token_hex(4), session if set(session) - {"type"} else None]
+        payload = [expires_at, random.token_hex(4), session if set(session) - {"type"} else None, payer]
         text = _encode(json.dumps(payload, separators=(",", ":")).encode())
         value = f"ek_{text}.{self._sign(text)}"
         told = {"object": "realtime.session", "id": "", "expires_at": 0, **session}
         return 200, {"value": value, "expires_at": expires_at, "session": told}
 
-    def _read(self, key: str) -> tuple[int, str, Mapping[str, Any] | None] | None:
-        """Expiry, name and settings of an ephemeral token; None when it is none of ours."""
+    def _host_of(self, name: str) -> Guest:
+        """Somebody who may let others in, at their own cost. Pages see what a payer is called, so it tells no name."""
+        return Guest(name, f"payer-{self._sign(name)[:8]}", may_mint=True)
+
+    def _read(self, key: str) -> tuple[int, str, Mapping[str, Any] | None, str] | None:
+        """Expiry, name, settings and payer of an ephemeral token; None when it is none of ours."""
         text, _, signature = key.removeprefix("ek_").partition(".")
         if not key.startswith("ek_") or not hmac.compare_digest(self._sign(text).encode(), signature.encode()):
             return None
-        expires_at, name, session = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        return expires_at, name, session
+        expires_at, name, session, payer = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        return expires_at, name, session, payer
 
     def _sign(self, text: str) -> str:
         return _encode(hmac.digest(self._secret, text.encode("utf-8", "replace"), "sha256")[:18])

@@ -9,16 +9,12 @@ May import `rtnb.core`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from rtnb.core.errors import RtnbError
-from rtnb.core.prices import PRICES, PriceTable
-from rtnb.core.tokens import TranscriptionUsage, Usage
-from rtnb.core.usage import Cost, cost, transcription_cost
 
-__all__ = ["Account", "Accounts", "Bill", "Breach", "Bucket", "Limits"]
+__all__ = ["Account", "Accounts", "Breach", "Bucket", "Limits"]
 
 _DAY_S: Final = 86_400
 
@@ -36,7 +32,8 @@ class Limits:
     minutes
         Connected, added up over its sessions, a day.
     dollars
-        Spent, a day. Known when an answer ends, so one answer may go over it.
+        Spent, a day. Known when an answer ends, so one answer may go over it. What an ephemeral token spends is
+        also spent by whoever minted it.
     """
 
     sessions: int | None = None
@@ -111,11 +108,14 @@ class Account:
         What it may use.
     day
         Number of the day that it is for.
+    payer
+        Whose money it is as well; None: nobody else's.
     """
 
-    def __init__(self, limits: Limits, day: int) -> None:
+    def __init__(self, limits: Limits, day: int, payer: Account | None = None) -> None:
         self.limits = limits
         self.day = day
+        self.payer = payer
         self.sessions = 0
         self.dollars = 0.0
         self._seconds = 0.0
@@ -150,10 +150,17 @@ class Account:
             words = f"This relay gives each client {limits.minutes:g} minutes a day, and they are over."
             # not "session_expired": clients would connect again, and again
             return Breach("minutes", "insufficient_quota", words, 4000)
-        if limits.dollars is not None and self.dollars >= limits.dollars:
+        spent = self.dollars if self.payer is None else max(self.dollars, self.payer.dollars)
+        if limits.dollars is not None and spent >= limits.dollars:
             words = f"This relay lets each client spend ${limits.dollars:g} a day, and they are spent."
             return Breach("dollars", "insufficient_quota", words, 4000)
         return None
+
+    def spend(self, dollars: float) -> None:
+        """Count money."""
+        self.dollars += dollars
+        if self.payer is not None:
+            self.payer.spend(dollars)
 
     def seconds_left(self, now: float) -> float | None:
         """How long all its sessions may go on together; None: for ever."""
@@ -193,7 +200,7 @@ class Accounts:
         self._limits = limits
         self._accounts: dict[str, Account] = {}
 
-    def of(self, name: str, epoch: float) -> Account:
+    def of(self, name: str, epoch: float, *, payer: str | None = None) -> Account:
         """The account of a client; a new one each day, once its sessions of yesterday are over.
 
         Parameters
@@ -202,64 +209,18 @@ class Accounts:
             The client's.
         epoch
             Epoch seconds.
+        payer
+            The name of who pays for it.
         """
         day = int(epoch // _DAY_S)
+        paying = self.of(payer, epoch) if payer is not None and payer != name else None
         account = self._accounts.get(name)
         if account is None or (account.day != day and not account.sessions):
             # only those of today and of open sessions are kept: names may be many
             self._accounts = {n: a for n, a in self._accounts.items() if a.day == day or a.sessions}
             account = self._accounts[name] = Account(self._limits, day)
+        account.payer = paying
         return account
-
-
-class Bill:
-    """What one session costs, from the events of its upstream that tell it.
-
-    Parameters
-    ----------
-    prices
-        Where to look.
-    model
-        The model that was asked for; the upstream's own word wins.
-    """
-
-    def __init__(self, prices: PriceTable = PRICES, model: str | None = None) -> None:
-        self._prices = prices
-        self._model = model
-        self._hearing: str | None = None
-        self.unknown: str | None = None
-        """A model whose price is not known: what it costs cannot be limited."""
-
-    def add(self, event: Mapping[str, Any]) -> float:
-        """Dollars of one event; 0 for most."""
-        name = event.get("type")
-        if name in ("session.created", "session.updated"):
-            self._session(event.get("session"))
-        elif name == "response.done":
-            response = event.get("response")
-            usage = Usage.of(response.get("usage") if isinstance(response, Mapping) else None)
-            return self._dollars(cost(usage, self._model, prices=self._prices))
-        elif name == "conversation.item.input_audio_transcription.completed":
-            used = TranscriptionUsage.of(event.get("usage"))
-            return self._dollars(transcription_cost(used, self._hearing, prices=self._prices))
-        return 0.0
-
-    def _session(self, session: Any) -> None:
-        if not isinstance(session, Mapping):
-            return
-        self._model = str(session.get("model") or self._model or "") or None
-        audio = session.get("audio")
-        heard = audio.get("input") if isinstance(audio, Mapping) else None
-        transcription = heard.get("transcription") if isinstance(heard, Mapping) else None
-        self._hearing = transcription.get("model") if isinstance(transcription, Mapping) else None
-        for model in (self._model, self._hearing):
-            if model is not None and model not in self._prices:
-                self.unknown = model
-
-    def _dollars(self, bill: Cost) -> float:
-        if bill.unknown:
-            self.unknown = bill.unknown[0]
-        return bill.at_least
 
 
 def _counted(number: int, noun: str) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 
 import orjson
 
-from rtnb.net.relay_access import Access
+from rtnb.net.relay_access import Access, Guest
 from rtnb.net.relay_door import WebRequest, WebResponse
+from rtnb.net.relay_limits import Breach
 from rtnb.net.relay_metrics import Metrics
 
 __all__ = ["Rest"]
@@ -30,13 +31,21 @@ class Rest:
         Epoch seconds.
     describe
         What ``/healthz`` tells.
+    breach
+        The limit that a guest has met, if any.
     """
 
     def __init__(
-        self, access: Access, metrics: Metrics, *, now: Callable[[], float], describe: Callable[[], dict[str, Any]]
+        self,
+        access: Access,
+        metrics: Metrics,
+        *,
+        now: Callable[[], float],
+        describe: Callable[[], dict[str, Any]],
+        breach: Callable[[Guest], Breach | None],
     ) -> None:
         self._access, self._metrics = access, metrics
-        self._now, self._describe = now, describe
+        self._now, self._describe, self._breach = now, describe, breach
 
     def answer(self, request: WebRequest) -> WebResponse:
         """Answer a request."""
@@ -69,11 +78,15 @@ class Rest:
             return WebResponse.error(401, guest, headers)
         if not guest.may_mint:
             return WebResponse.error(403, "An ephemeral token mints no others.", headers)
+        breach = self._breach(guest)
+        if breach is not None:
+            told = {"message": breach.message, "type": breach.code, "param": None, "code": breach.code}
+            return WebResponse.json(429, {"error": told}, headers)
         try:
             body = orjson.loads(request.body) if request.body.strip() else None
         except ValueError:
             return WebResponse.error(400, "We could not parse the JSON body of your request.", headers)
-        status, told = self._access.mint(body, self._now())
+        status, told = self._access.mint(body, self._now(), payer=guest.payer)
         return WebResponse.json(status, told, headers)
 
 

@@ -5,7 +5,8 @@ nothing piles up here. What the client sends before upstream is open waits in it
 Events of today's dialect pass as they are, byte for byte and not even parsed; those of a client of 2024 are translated.
 
 Upstream events are looked at for two things: the relay's key, should an error quote it, and what an answer cost. Audio,
-nearly all of the traffic, is passed on after one glance at its first characters.
+nearly all of the traffic, is passed on after one glance at its first characters. When a session ends in the midst of
+an answer, the answer is stopped, and charged all the same.
 
 May import `rtnb.core` and its neighbours in `rtnb.net`.
 """
@@ -27,7 +28,8 @@ from websockets.exceptions import ConnectionClosed
 from rtnb.core.dialects import GaToBetaServer, beta_to_ga_client
 from rtnb.core.errors import redact
 from rtnb.core.protocol import Event, new_id
-from rtnb.net.relay_limits import Account, Bill, Breach
+from rtnb.net.relay_bill import Bill
+from rtnb.net.relay_limits import Account, Breach
 from rtnb.net.relay_metrics import Metrics
 
 __all__ = ["Bridge", "Ending", "problem_event"]
@@ -35,7 +37,8 @@ __all__ = ["Bridge", "Ending", "problem_event"]
 logger = logging.getLogger("rtnb.net.relay")
 
 _AUDIO: Final = ('{"type":"response.output_audio.delta"', '{"type": "response.output_audio.delta"')
-_TELLING: Final = ('"response.done"', '"session.', "transcription.completed")  # events that a bill is made of
+_TELLING: Final = ('.delta"', '"response.created"', '"response.done"', '"session.', "_transcription.")
+"""In the events that a bill is made of."""
 _SLOW_NOTE_S: Final = 10.0  # how often a client is told that it is slowed down
 _LAST_WORDS_S: Final = 2.0
 _LOOK_S: Final = 5.0  # how often the minutes are looked at: another session of the client may use them up
@@ -102,7 +105,12 @@ class Bridge:
         self.dollars = 0.0
 
     async def run(self) -> Ending:
-        """Pass on until either side ends, or a limit does."""
+        """Pass on until either side ends, or a limit does; then settle what is not paid."""
+        ending = await self._pass_on()
+        await self._settle()
+        return ending
+
+    async def _pass_on(self) -> Ending:
         up = asyncio.create_task(self._up(), name="relay up")
         down = asyncio.create_task(self._down(), name="relay down")
         tasks = {up, down}
@@ -173,8 +181,11 @@ class Bridge:
                 events += 1
                 characters += len(message)
                 over: _Over | None = None
-                if type(message) is str and not message.startswith(_AUDIO):
-                    message, over = self._looked_at(message)
+                if type(message) is str:
+                    if message.startswith(_AUDIO):
+                        self._bill.heard(len(message))
+                    else:
+                        message, over = self._looked_at(message)
                 try:
                     if is_beta:
                         for each in self._as_beta(message):
@@ -203,11 +214,7 @@ class Bridge:
         return message, None
 
     def _charge(self, event: Event) -> _Over | None:
-        dollars = self._bill.add(event)
-        if dollars:
-            self.dollars += dollars
-            self._account.dollars += dollars
-            self._metrics.add("dollars_total", dollars)
+        self._spend(self._bill.add(event))
         if self._account.limits.dollars is None:
             return None
         if self._bill.unknown is not None:
@@ -215,6 +222,29 @@ class Bridge:
             return _Over(Breach("dollars", "insufficient_quota", words, 4000))
         breach = self._account.breach(self._clock())
         return _Over(breach) if breach is not None else None
+
+    def _spend(self, dollars: float) -> None:
+        if dollars:
+            self.dollars += dollars
+            self._account.spend(dollars)
+            self._metrics.add("dollars_total", dollars)
+
+    async def _settle(self) -> None:
+        """Stop what nobody hears any more, and charge it: by upstream's last words, else by an estimate."""
+        with contextlib.suppress(ConnectionClosed, TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_S):
+                for response_id in sorted(self._bill.responses):
+                    cancel = {"type": "response.cancel", "response_id": response_id}
+                    await self._upstream.send(orjson.dumps(cancel).decode())
+                while self._bill.is_open:
+                    message = await self._upstream.recv()
+                    if type(message) is not str:
+                        continue
+                    if message.startswith(_AUDIO):
+                        self._bill.heard(len(message))
+                    else:
+                        self._looked_at(message)
+        self._spend(self._bill.rest())
 
     async def _slow(self, wait: float, breach: Breach) -> None:
         now = self._clock()
