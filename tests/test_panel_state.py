@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from helpers_panel import Pages, shown
-from helpers_session import Lab, lab
+from helpers_session import Lab, eventually, in_thread, lab
 
+from rtnb.core.audio import Audio
+from rtnb.core.log import EventLog
 from rtnb.local.brains.script import fail
 from rtnb.notebook.panel_notices import Notices
-from rtnb.notebook.panel_state import Picture
+from rtnb.notebook.panel_state import Counter, Picture
 
 __all__ = ["lab", "shown"]
 
@@ -128,6 +131,28 @@ def test_cost_latency_and_packets_are_counted(lab: Lab, shown: Show) -> None:
     assert counters["audio_received_s"] > 0
 
 
+def test_the_cost_of_a_transcript_that_comes_after_the_answer_is_shown(lab: Lab, shown: Show) -> None:
+    session = lab.session("One.", transcription="gpt-4o-mini-transcribe").connect()
+    page = shown(session).open()
+    lab.endpoint.fault("late_transcripts", seconds=0.5)
+    session.append_audio(Audio.tone(seconds=2.0))
+    session.commit()
+    session.respond().wait()
+    page.until(lambda: page.parts["account"]["answers"] == 1)
+    eventually(lambda: len(session.usage) == 2, "the transcript")
+    page.until(lambda: page.parts["account"]["cost"] == str(session.cost))
+
+
+def test_other_prices_show_in_the_account(lab: Lab, shown: Show) -> None:
+    session = lab.session("One.")
+    page = shown(session).open()
+    session.ask("first").wait()
+    page.until(lambda: page.parts["account"]["answers"] == 1)
+    before = page.parts["account"]["cost"]
+    session.prices = {str(session.model): {"text_in": 1000.0, "text_out": 1000.0}}
+    page.until(lambda: page.parts["account"]["cost"] == str(session.cost) != before)
+
+
 def test_events_are_counted_once_however_often_one_looks(lab: Lab) -> None:
     session = lab.session("One.")
     session.ask("first").wait()
@@ -135,6 +160,36 @@ def test_events_are_counted_once_however_often_one_looks(lab: Lab) -> None:
     first, second = picture.look()["counters"], picture.look()["counters"]
     assert first == second
     assert first["sent"] + first["received"] == len(session.events)
+
+
+def test_sound_of_a_telephone_is_counted_by_its_length_not_by_its_bytes(lab: Lab) -> None:
+    law = {"format": {"type": "audio/pcmu"}}
+    session = lab.session(
+        "Some words. " * 20, output="audio", config={"audio": {"input": law, "output": law}}
+    ).connect()
+    picture = Picture(session)
+    session.append_audio(Audio.tone(seconds=2.0))
+    reply = session.respond().wait()
+    counters = picture.look()["counters"]
+    assert counters["audio_sent_s"] == 2.0
+    assert reply.audio.seconds > 1
+    assert counters["audio_received_s"] == pytest.approx(reply.audio.seconds, abs=0.06)
+
+
+def test_events_are_counted_once_whichever_threads_look() -> None:
+    log = EventLog()
+    for number in range(5000):
+        log.append({"type": "response.output_audio.delta", "delta": "AAAA"}, "server", number / 100)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        counter = Counter()
+        looks = [in_thread(lambda: counter.count(log)) for _ in range(3)]
+        for look in looks:
+            look()
+    finally:
+        sys.setswitchinterval(before)
+    assert counter.received == len(log)
 
 
 def test_captions_tell_what_was_not_heard(lab: Lab, shown: Show) -> None:

@@ -19,8 +19,8 @@ Imports `rtnb.session` and `rtnb.core`.
 
 from __future__ import annotations
 
-import contextlib
 import re
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +30,7 @@ from rtnb.core.prices import PRICES
 from rtnb.core.protocol import BYTES_PER_MS, VOICES
 from rtnb.core.usage import dollars
 from rtnb.session.session import SessionState
+from rtnb.session.telephone import format_of, is_telephone
 
 if TYPE_CHECKING:
     from rtnb.core.conversation import Item
@@ -40,44 +41,52 @@ __all__ = ["Counter", "Picture", "detection_of"]
 CAPTIONS: Final = 4
 CAPTION_CHARS: Final = 600
 TURNS: Final = 12
+_G711: Final = 8  # bytes a millisecond
 _SPECIAL: Final = re.compile(
     r"-(translate|whisper|\d{4}-\d{2}-\d{2})$"
 )  # for other endpoints, or other kinds of session
 
 
 class Counter:
-    """Counts the events of a log, each once."""
+    """Counts the events of a log, each once, whichever threads look."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._seen = 0
+        self._bytes_per_ms = {"input": BYTES_PER_MS, "output": BYTES_PER_MS}  # as the server settled it
         self.sent = self.received = self.errors = self.answered = 0
-        self.audio_in_bytes = self.audio_out_bytes = 0
+        self.audio_sent_ms = self.audio_received_ms = 0.0
         self.has_spoken = False
         """The model has spoken since the connection was opened: from then on its voice is fixed."""
 
     def count(self, log: Any) -> None:
         """Count what is new."""
-        while self._seen < len(log):
-            self._one(log[self._seen])
-            self._seen += 1
+        with self._lock:
+            while self._seen < len(log):
+                self._one(log[self._seen])
+                self._seen += 1
 
     def _one(self, entry: Entry) -> None:
         name = entry.name
         if entry.direction == "client":
             self.sent += 1
             if name == "input_audio_buffer.append":
-                self.audio_out_bytes += base64_bytes(str(entry.event.get("audio") or ""))
+                self.audio_sent_ms += base64_bytes(str(entry.event.get("audio") or "")) / self._bytes_per_ms["input"]
             return
         self.received += 1
         if name == "response.output_audio.delta":
-            self.audio_in_bytes += base64_bytes(str(entry.event.get("delta") or ""))
+            self.audio_received_ms += base64_bytes(str(entry.event.get("delta") or "")) / self._bytes_per_ms["output"]
             self.has_spoken = True
         elif name == "response.done":
             self.answered += 1
         elif name == "error":
             self.errors += 1
-        elif name == "session.created":
-            self.has_spoken = False
+        elif name in ("session.created", "session.updated"):
+            if name == "session.created":
+                self.has_spoken = False
+            for side in self._bytes_per_ms:
+                named = format_of(entry.event.get("session") or {}, side)
+                self._bytes_per_ms[side] = _G711 if is_telephone(named) else BYTES_PER_MS
 
     def to_dict(self) -> dict[str, Any]:
         """As the page shows it."""
@@ -85,8 +94,8 @@ class Counter:
             "sent": self.sent,
             "received": self.received,
             "errors": self.errors,
-            "audio_sent_s": round(self.audio_out_bytes / BYTES_PER_MS / 1000, 1),
-            "audio_received_s": round(self.audio_in_bytes / BYTES_PER_MS / 1000, 1),
+            "audio_sent_s": round(self.audio_sent_ms / 1000, 1),
+            "audio_received_s": round(self.audio_received_ms / 1000, 1),
         }
 
 
@@ -97,7 +106,7 @@ class Picture:
         self._session = session
         self._counter = Counter()
         self._account: dict[str, Any] = {}
-        self._accounted: tuple[int, int] = (-1, -1)  # answers and heard ones when the account was made
+        self._accounted: tuple[object, ...] = ()  # what the account was made from
 
     def look(self) -> dict[str, Any]:
         """All parts that follow from the session."""
@@ -196,15 +205,14 @@ class Picture:
         return row
 
     def _accounts(self) -> dict[str, Any]:
-        session = self._session
-        now = (self._counter.answered, len(session._core.sound.first_heard))
+        session, core = self._session, self._session._core
+        spending = core.spending
+        now = (self._counter.answered, len(core.sound.first_heard), len(spending.charges), spending.prices)
         if now != self._accounted:
             self._accounted = now
             self._account = _account_of(session)
-        with contextlib.suppress(AttributeError):
-            limit = session.budget
-            self._account = {**self._account, "budget": _budget(limit, session.cost)}
-        return self._account
+        limit = session.budget
+        return self._account if limit is None else {**self._account, "budget": _budget(limit, session.cost)}
 
 
 def _account_of(session: Session) -> dict[str, Any]:
@@ -238,9 +246,7 @@ def _account_of(session: Session) -> dict[str, Any]:
     }
 
 
-def _budget(limit: float | None, cost: Any) -> dict[str, Any] | None:
-    if limit is None:
-        return None
+def _budget(limit: float, cost: Any) -> dict[str, Any]:
     spent = float(getattr(cost, "billed", cost) or 0)
     part = min(1.0, spent / limit) if limit else 1.0
     return {"limit": dollars(limit), "spent": dollars(spent), "part": round(part, 3), "is_spent": spent >= limit}
