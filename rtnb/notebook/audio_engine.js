@@ -5,6 +5,8 @@ import { Link } from "./audio_link.js";
 import { asPcm16, refusal } from "./audio_wire.js";
 import { workletSource } from "./audio_worklet.js";
 
+const KEPT_REPORTS = 50; // a lane is found lost after some 15 s at most; so many items do not end in that time
+
 /** All sound of one AudioIO in this page. Made once per model, so two views never play twice. */
 export class Engine {
   /** @param {any} model @param {AbortSignal} signal */
@@ -22,6 +24,9 @@ export class Engine {
     this.muted = !!model.get("muted");
     this.mutes = model.get("_mutes") ?? 0; // how often the kernel has set it, as far as this page knows
     this.sounding = false;
+    /** The last report of each item, newest last: a lane that was lost may have lost them. @type {Map<string, {report: any[], stopped: boolean}>} */
+    this.reports = new Map();
+    this.counts = { underruns: 0, late: 0 };
     this.level = -100;
     this.error = "";
     this.devices = /** @type {{id: string, label: string}[]} */ ([]);
@@ -33,14 +38,8 @@ export class Engine {
     this.replaced = false; // another page plays
     this.closed = false;
     this.link = new Link(this);
-    this.listeners = new AbortController();
-    const options = { signal: this.listeners.signal, capture: true };
-    const gesture = () => this.resume();
-    document.addEventListener("pointerdown", gesture, options);
-    document.addEventListener("keydown", gesture, options);
-    window.addEventListener("pagehide", () => this.close(), options);
+    this.listen();
     window.addEventListener("pageshow", (event) => event.persisted && this.open(), { signal });
-    navigator.mediaDevices?.addEventListener?.("devicechange", () => this.listDevices(), options);
     model.on("change:device", () => this.microphone === "on" && this.reopen());
     model.on("change:source", () => this.microphone === "on" && this.reopen());
     model.on("comm:close", () => this.close());
@@ -53,9 +52,21 @@ export class Engine {
     this.link.connect();
   }
 
+  /** Listen to the page, until `close`. */
+  listen() {
+    this.listeners = new AbortController();
+    const options = { signal: this.listeners.signal, capture: true };
+    const gesture = () => this.resume();
+    document.addEventListener("pointerdown", gesture, options);
+    document.addEventListener("keydown", gesture, options);
+    window.addEventListener("pagehide", () => this.close(), options);
+    navigator.mediaDevices?.addEventListener?.("devicechange", () => this.listDevices(), options);
+  }
+
   /** After the page came back from the browser's cache. */
   open() {
     this.closed = false;
+    this.listen();
     this.link = new Link(this);
     this.link.connect();
     this.changed();
@@ -65,6 +76,7 @@ export class Engine {
   close() {
     if (this.closed) return;
     this.closed = true;
+    this.listeners?.abort();
     this.wanted = this.recording = false;
     this.closeMicrophone();
     this.link.close();
@@ -98,7 +110,16 @@ export class Engine {
     this.told = "";
     // Whoever cannot be heard by the kernel has no reason to hold the microphone.
     if (!this.link.lane) this.laneTimer = setTimeout(() => this.microphone !== "off" && this.closeMicrophone(), 15_000);
+    else this.tellAgain();
     this.changed();
+  }
+
+  /** What was told on the lane before may not have arrived: the kernel passes over what it knows. */
+  tellAgain() {
+    for (const stopped of [false, true]) {
+      const reports = [...this.reports.values()].filter((kept) => kept.stopped === stopped).map(({ report }) => report);
+      if (reports.length) this.link.send({ kind: "heard", reports, stopped, ...this.counts });
+    }
   }
 
   /** @param {any} header @param {any} payload */
@@ -214,7 +235,13 @@ export class Engine {
   }
 
   onPlayed(/** @type {any} */ { reports, stopped, sounding, underruns, late }) {
-    if (reports.length) this.link.send({ kind: "heard", reports, stopped, underruns, late });
+    this.counts = { underruns, late };
+    for (const report of reports) {
+      this.reports.delete(report[0]);
+      this.reports.set(report[0], { report, stopped });
+    }
+    for (const id of this.reports.keys()) if (this.reports.size > KEPT_REPORTS) this.reports.delete(id);
+    if (reports.length) this.link.send({ kind: "heard", reports, stopped, ...this.counts });
     if (sounding !== this.sounding) {
       this.sounding = sounding;
       this.changed();
