@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rtnb.core.errors import ConnectionClosed, ServerError
-from rtnb.core.protocol import item_create, system_message, user_message
+from rtnb.core.protocol import function_call_output, item_create, system_message, user_message
 from rtnb.session.reply import Reply, ToolCall
 from rtnb.session.sequencer import Sequencer, State, Turn
 
@@ -150,6 +150,8 @@ class Life(RuleBasedStateMachine):
         self.running: dict[str, tuple[Reply, ToolCall]] = {}
         self.late: list[str] = []  # background tools that were told of already and still run
         self.completed_calls: set[str] = set()
+        self.by_hand: set[str] = set()  # calls without a handler here, which nobody has answered
+        self.rounds: list[set[str]] = []  # the calls of each response that had some
         self.told: list[State] = []
         self.sequencer = Sequencer(
             send=self.sent, start_tool=self.start, adopt=self.adopt, changed=self.told.append, max_rounds=MAX_ROUNDS
@@ -165,7 +167,22 @@ class Life(RuleBasedStateMachine):
                 turn = self.sequencer._apart[event["event_id"]]
             assert not turn.reply.is_done, "a response was asked for that nobody wants any more"
             reply, is_follow_up = turn.reply, turn.is_follow_up
+            if is_follow_up:
+                self.check_round(turn.reply)
         self.up.append(Sent(event, reply, is_follow_up))
+
+    def check_round(self, reply: Reply) -> None:
+        """Every call of the round that a follow-up answers has its output, also those that the user answers by hand."""
+        unseen = self.sequencer._rounds[reply].unseen
+        for calls in self.rounds:
+            if calls & unseen:
+                assert calls <= self.outputs, "a follow-up was asked for before all outputs of its round were sent"
+
+    @property
+    def outputs(self) -> set[str]:
+        """Call ids of the outputs that were sent."""
+        coming = {str(sent.event["item"].get("call_id")) for sent in self.up if "item" in sent.event}
+        return coming | {key for kind, key in self.server.conversation if kind == "output"}
 
     def start(self, reply: Reply, call: ToolCall) -> bool:
         assert call.call_id in self.completed_calls, "a call of a response that was not completed was run"
@@ -173,6 +190,7 @@ class Life(RuleBasedStateMachine):
         self.runs[call.call_id] = self.runs.get(call.call_id, 0) + 1
         assert self.runs[call.call_id] == 1, "a call was run twice"
         if call.name == "manual":
+            self.by_hand.add(call.call_id)
             return False
         self.running[call.call_id] = (reply, call)
         return True
@@ -214,6 +232,19 @@ class Life(RuleBasedStateMachine):
         self.sequencer.interrupt()
 
     # ---- tools
+
+    @precondition(lambda self: self.by_hand)
+    @rule(data=st.data(), asks_on=st.booleans())
+    def user_answers_by_hand(self, data: st.DataObject, asks_on: bool) -> None:
+        self.answer_by_hand(data.draw(st.sampled_from(sorted(self.by_hand))))
+        if asks_on and self.server.echoes:
+            self.asks_by_a_raw_event()
+
+    def answer_by_hand(self, call_id: str) -> None:
+        self.by_hand.discard(call_id)
+        item = item_create(function_call_output(call_id, "by hand"))
+        item["item"]["id"] = self.server.new_id("item")
+        self.up.append(Sent(item))
 
     @precondition(lambda self: self.running)
     @rule(data=st.data())
@@ -275,6 +306,7 @@ class Life(RuleBasedStateMachine):
         ]
         if status == "completed" and not response.is_apart:
             self.completed_calls.update(call["call_id"] for call in calls)
+            self.rounds.append({call["call_id"] for call in calls})
         server.finish(response, status, calls)
 
     @precondition(lambda self: self.server.down)
@@ -316,6 +348,8 @@ class Life(RuleBasedStateMachine):
             self.sequencer.opened()
         self.running.clear()
         self.late.clear()
+        self.by_hand.clear()
+        self.rounds.clear()
 
     # ---- what always holds
 
@@ -348,6 +382,8 @@ class Life(RuleBasedStateMachine):
                 server.finish(server.active, "completed", [])
             elif server.apart:
                 server.finish(next(iter(server.apart.values())), "completed", [])
+            elif self.by_hand:
+                self.answer_by_hand(min(self.by_hand))
             else:
                 break
         else:
@@ -355,6 +391,7 @@ class Life(RuleBasedStateMachine):
         assert self.sequencer.state is State.IDLE
         assert not self.sequencer.queue
         assert not self.sequencer._rounds
+        assert not self.sequencer._left
         waiting = [reply.number for reply in self.replies if not reply.is_done]
         assert not waiting, f"replies {waiting} wait for ever"
         self.check_outputs()

@@ -15,9 +15,10 @@ input                 what follows
 ====================  =================================================================================
 `submit`              queued; sent when nothing is asked or active. While only tools run, it goes first
 `created`             the asked turn, or a response that the server began: now active
-`done`                completed with calls: run them all. Else the reply ends. The way is free
+`done`                completed with calls: run them all (`rtnb.session.rounds`). Else the reply ends. The way is free
 `tool_finished`       its output is sent at once; the last one of a round makes the reply owed a follow-up
-`output_added`        the output is in the conversation: whatever response begins now has seen it
+`output_added`        the output is in the conversation: whatever response begins now has seen it. The user's
+                      own output too, which the follow-up of its round waits for
 `refused`             "already has an active response": the turn waits for that one. Else its reply fails
 `lost`                the connection is gone: every open reply fails
 `suspend`, `resume`   it is gone and opened again: see `rtnb.session.suspended`
@@ -38,9 +39,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rtnb.core.errors import ResponseFailed, RtnbError, ServerError
-from rtnb.core.protocol import LIMITS, Event, function_call_output, item_create, new_id
-from rtnb.core.tool_output import error_output
+from rtnb.core.protocol import LIMITS, Event, new_id
 from rtnb.session.reply import Reply, Status, ToolCall
+from rtnb.session.rounds import Rounds, ToolRounds, calls_of
 from rtnb.session.suspended import Suspendable
 
 __all__ = ["REPLY_KEY", "Sequencer", "State", "Turn"]
@@ -90,18 +91,7 @@ class Turn:
     behind: Reply | None = None  # the reply that it waits for, tool rounds included
 
 
-@dataclass
-class _Rounds:
-    """The tools of one reply."""
-
-    settings: dict[str, Any]
-    count: int = 0
-    running: set[str] = field(default_factory=set)  # call ids without an output yet
-    unseen: set[str] = field(default_factory=set)  # call ids of outputs that were sent and no response has seen
-    stopped: bool = False  # interrupted: outputs are still sent, but nothing follows
-
-
-class Sequencer(Suspendable):
+class Sequencer(ToolRounds, Suspendable):
     """Decides what is sent next. All methods are called on one thread.
 
     Parameters
@@ -143,10 +133,6 @@ class Sequencer(Suspendable):
         self.active: str | None = None
         self.replies: dict[str, Reply] = {}  # response id -> reply
         self._apart: dict[str, Turn] = {}  # out-of-band turns under way, by event id: they wait for nobody
-        self._rounds: dict[Reply, _Rounds] = {}
-        self._calls: dict[str, Reply] = {}  # whose tool runs, by call id
-        self._seen_calls: set[str] = set()
-        self._added: set[str] = set()  # call ids of unseen outputs that the server has confirmed
         self._foreign_due = 0  # how many responses may begin that were not asked for here
         self._echoes = False  # the server is known to echo metadata: a response without ours is none of ours
         self._raw: set[str] = set()  # event ids of the user's own response.create
@@ -222,11 +208,8 @@ class Sequencer(Suspendable):
         else:
             self.asked = None
             reply = turn.reply
-        seen = self._added | (turn.sees if turn else frozenset())
-        for rounds in self._rounds.values():
-            rounds.unseen -= seen  # whatever this response is for, it sees the outputs that came before it
-        self._added -= seen
-        rounds = self._rounds.setdefault(reply, _Rounds(turn.settings if turn else {}))
+        self._saw(turn.sees if turn else frozenset())
+        rounds = self._rounds.setdefault(reply, Rounds(turn.settings if turn else {}))
         self.replies[response_id] = reply
         self.active = response_id
         if rounds.stopped or reply.is_done:
@@ -262,6 +245,7 @@ class Sequencer(Suspendable):
         if event_id in self._raw:
             self._raw.discard(event_id)
             self._foreign_due = max(self._foreign_due - 1, 0)
+            self._pump()  # what was left to that response
         turn = self.asked
         if turn is None or (event_id != turn.event_id and not (event_id is None and busy)):
             return False
@@ -291,26 +275,6 @@ class Sequencer(Suspendable):
                 self.cancel(turn.reply)
                 return True
         return False
-
-    def tool_finished(self, call_id: str, output: str) -> None:
-        """A tool ended, well or not: its output goes to the model."""
-        reply = self._calls.pop(call_id, None)
-        if reply is None:
-            return
-        self._send_for(reply, item_create(function_call_output(call_id, output)))
-        rounds = self._rounds.get(reply)
-        if rounds is not None:
-            rounds.running.discard(call_id)
-            rounds.unseen.add(call_id)
-            if rounds.stopped and not rounds.running:
-                self._end(reply, "cancelled")
-        reply.changed()
-        self._pump()
-
-    def output_added(self, call_id: str) -> None:
-        """The server put the output of a call into the conversation."""
-        if any(call_id in rounds.unseen for rounds in self._rounds.values()):
-            self._added.add(call_id)
 
     def cancel(self, reply: Reply) -> None:
         """Stop one reply: out of the queue, or its response cancelled. Outputs of running tools are still sent."""
@@ -353,6 +317,7 @@ class Sequencer(Suspendable):
         self.replies.clear()
         self._apart.clear()
         self._rounds.clear()
+        self._left.clear()
         self._calls.clear()
         self._seen_calls.clear()
         self._forget()
@@ -398,39 +363,12 @@ class Sequencer(Suspendable):
         elif status != "completed":
             self._end(reply, "failed", _failure(response))
         elif rounds is None:  # out of band: its calls are no items of the conversation, so no output can answer them
-            reply.tool_calls_so_far.extend(ToolCall.from_item(item) for item in _calls_of(response))
+            reply.tool_calls_so_far.extend(ToolCall.from_item(item) for item in calls_of(response))
             reply.finish("completed")
         elif rounds.stopped:
             self._end(reply, "cancelled")
         else:
             self._begin_tools(reply, rounds, response)
-            if rounds.running or rounds.unseen:
-                reply.changed()
-            else:
-                self._end(reply, "completed")
-
-    def _begin_tools(self, reply: Reply, rounds: _Rounds, response: Mapping[str, Any]) -> None:
-        calls = [ToolCall.from_item(item) for item in _calls_of(response) if item["call_id"] not in self._seen_calls]
-        self._seen_calls.update(call.call_id for call in calls)
-        reply.tool_calls_so_far.extend(calls)
-        if rounds.count >= self.max_rounds:
-            self._refuse_calls(reply, calls)
-            return
-        rounds.count += bool(calls)
-        for call in calls:
-            self._calls[call.call_id] = reply
-            rounds.running.add(call.call_id)
-        for call in calls:
-            if not self._start_tool(reply, call):
-                self._calls.pop(call.call_id, None)  # declared without a handler: the user answers it by hand
-                rounds.running.discard(call.call_id)
-
-    def _refuse_calls(self, reply: Reply, calls: list[ToolCall]) -> None:
-        """Calls of a model that was told to call no more: each gets an output, so that the conversation stays whole."""
-        for call in calls:
-            call.error = f"not run: the reply had {self.max_rounds} rounds of tool calls already"
-            call.output = error_output(call.error)
-            self._send_for(reply, item_create(function_call_output(call.call_id, call.output)))
 
     def _end_answered(self) -> None:
         """End the replies whose outputs another reply's response sees."""
@@ -444,9 +382,6 @@ class Sequencer(Suspendable):
     def _end(self, reply: Reply, status: Status, error: RtnbError | None = None) -> None:
         self._rounds.pop(reply, None)
         reply.finish(status, error)
-
-    def _owed(self) -> list[Reply]:
-        return [reply for reply, rounds in self._rounds.items() if rounds.unseen and not rounds.running]
 
     def _pump(self) -> None:
         """Send the next ``response.create`` if the way is free."""
@@ -462,23 +397,11 @@ class Sequencer(Suspendable):
             return True
         return self._follow_up()
 
-    def _follow_up(self) -> bool:
-        for reply in self._owed():
-            rounds = self._rounds[reply]
-            settings = {key: value for key, value in rounds.settings.items() if key not in ("input", "tool_choice")}
-            if rounds.count >= self.max_rounds:
-                settings["tool_choice"] = "none"
-                reply.notes.append(f"stopped after {rounds.count} rounds of tool calls; the model had to answer")
-            self.asked = Turn(reply, settings=settings, is_follow_up=True)
-            self._ask(self.asked)
-            return True
-        return False
-
     def _ask(self, turn: Turn) -> None:
         if (refusal := self._refusal()) is not None:
             self._refuse(turn, refusal)
             return
-        turn.sees = frozenset(call_id for rounds in self._rounds.values() for call_id in rounds.unseen)
+        turn.sees = self._unseen()
         for event in turn.items:
             self._send_for(turn.reply, event)
         metadata = dict(turn.settings.get("metadata") or {})
@@ -514,19 +437,6 @@ class Sequencer(Suspendable):
         if state is not self._told:
             self._told = state
             self._changed(state)
-
-
-def _calls_of(response: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The calls that are complete; the arguments of a cancelled call may be cut anywhere."""
-    output = response.get("output")
-    return [
-        item
-        for item in (output if isinstance(output, list) else ())
-        if isinstance(item, dict)
-        and item.get("type") == "function_call"
-        and item.get("status", "completed") == "completed"
-        and item.get("call_id")
-    ]
 
 
 def _is_apart(response: Mapping[str, Any]) -> bool:
