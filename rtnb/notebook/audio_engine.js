@@ -12,6 +12,7 @@ export class Engine {
   /** @param {any} model @param {AbortSignal} signal */
   constructor(model, signal) {
     this.model = model;
+    this.signal = signal;
     this.views = /** @type {Set<() => void>} */ (new Set());
     this.context = /** @type {AudioContext | null} */ (null);
     this.player = /** @type {AudioWorkletNode | null} */ (null);
@@ -39,7 +40,6 @@ export class Engine {
     this.closed = false;
     this.link = new Link(this);
     this.listen();
-    window.addEventListener("pageshow", (event) => event.persisted && this.open(), { signal });
     model.on("change:device", () => this.microphone === "on" && this.reopen());
     model.on("change:source", () => this.microphone === "on" && this.reopen());
     model.on("comm:close", () => this.close());
@@ -59,7 +59,10 @@ export class Engine {
     const gesture = () => this.resume();
     document.addEventListener("pointerdown", gesture, options);
     document.addEventListener("keydown", gesture, options);
-    window.addEventListener("pagehide", () => this.close(), options);
+    window.addEventListener("pagehide", () => {
+      this.close();
+      window.addEventListener("pageshow", (event) => event.persisted && this.open(), { signal: this.signal, once: true });
+    }, options);
     navigator.mediaDevices?.addEventListener?.("devicechange", () => this.listDevices(), options);
   }
 

@@ -70,15 +70,24 @@ test("the reports that are kept are few", () => {
   assert.equal(reports.at(-1)[0], "item_999");
 });
 
-test("a closed engine listens to the page no more; one that comes back from the cache does again, once", () => {
+test("a closed engine listens to the page no more", () => {
+  const { engine } = made();
+  const shown = () => window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+  let resumed = 0;
+  engine.resume = () => resumed++;
+  engine.close();
+  shown();
+  document.dispatchEvent(new Event("pointerdown"));
+  assert.deepEqual([engine.closed, resumed], [true, 0]);
+});
+
+test("a page that comes back from the cache opens its sound again, and listens once", () => {
   const { engine } = made();
   let resumed = 0;
   engine.resume = () => resumed++;
-  const click = () => document.dispatchEvent(new Event("pointerdown"));
-  engine.close();
-  click();
-  assert.equal(resumed, 0);
+  window.dispatchEvent(new Event("pagehide"));
+  assert.ok(engine.closed);
   window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
-  click();
-  assert.equal(resumed, 1);
+  document.dispatchEvent(new Event("pointerdown"));
+  assert.deepEqual([engine.closed, resumed], [false, 1]);
 });
