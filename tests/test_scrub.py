@@ -143,6 +143,9 @@ def code(book: Any, output: Any) -> None:
 
 PLACES: dict[str, Callable[[Any], object]] = {
     "source": lambda book: book["cells"][1].update(source=["import os\n", f"key = '{KEY}'\n"]),
+    "an environment in the source": lambda book: book["cells"][1].update(
+        source=["import os\n", f"os.environ['AZURE_OPENAI_API_KEY'] = \"{BARE}\"\n"]
+    ),
     "markdown": lambda book: book["cells"][0].update(source=f"Use {KEY}."),
     "stream": lambda book: code(book, {"output_type": "stream", "name": "stdout", "text": ["a\n", f"{KEY}\n"]}),
     "text": lambda book: code(
@@ -195,7 +198,7 @@ def test_a_key_in_a_notebook_is_taken_out_wherever_it_stands(tmp_path: Path, pla
     before = path.read_bytes()
     assert scrub(path) == 1
     after = path.read_bytes()
-    for hidden in (KEY, KEY[3:], base64.b64encode(KEY.encode()).decode()[:20]):
+    for hidden in (KEY, KEY[3:], BARE, base64.b64encode(KEY.encode()).decode()[:20]):
         assert hidden.encode() not in after
     assert KEY not in urllib.parse.unquote(after.decode())
     again = json.loads(after)

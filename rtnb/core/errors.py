@@ -39,7 +39,7 @@ __all__ = [
 
 _SECRETS: Final = re.compile(
     r"\b(?:sk|ek|rk|pk)[-_][A-Za-z0-9_\-*.]{6,}"  # OpenAI keys and ephemeral secrets, also half starred
-    r"|(?<=[Bb]earer )[^\s\"',;]+"  # any bearer token
+    r"|(?<=[Bb]earer )(?!(?:tokens?|headers?|auth[a-z]*)[.:!?)]*(?:[\s\"',;]|$))[^\s\"',;]+"  # no prose about them
     r"|(?<=openai-insecure-api-key\.)[^\s\"',;]+"  # the browser's subprotocol
     r"|(?<=api-key: )[^\s\"',;]+"
     r"|(?<=api_key=)[^\s\"',;&]+"

@@ -8,11 +8,9 @@ colours of a terminal, within JSON that is itself a string of JSON, or in base64
 which stretch of the text a character stands for, so that what is found in any view can be cut out of the text, whole
 escapes with it: what was JSON stays JSON.
 
-A shape is taken for a key when keys look so and little else does: ``sk-`` is also how some class names of style sheets
-begin, so a long run of letters and digits is asked for. A value without a shape of its own is known by its name
-(``api-key: ...``, ``?token=...``, ``"client_secret": {"value": ...}``).
+What keys look like is told in `rtnb.core.key_shapes`.
 
-Pure. Imports nothing of rtnb.
+Pure. Imports `rtnb.core.key_shapes`.
 """
 
 from __future__ import annotations
@@ -25,6 +23,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import unescape
 from itertools import pairwise
 from typing import Final, NamedTuple
+
+from rtnb.core.key_shapes import NEEDLES, Shape
 
 __all__ = ["MARK", "Found", "find_keys", "without_keys"]
 
@@ -57,108 +57,12 @@ class Found(NamedTuple):
     instead: str
 
 
-class _Shape(NamedTuple):
-    kind: str
-    needles: tuple[str, ...]  # one of these is in it, in small letters
-    pattern: re.Pattern[str]
-    in_line: bool  # it never goes on in the next line
-
-
-def _shape(kind: str, needles: str, pattern: str, *, in_line: bool = True) -> _Shape:
-    return _Shape(kind, tuple(needles.split()), re.compile(pattern), in_line)
-
-
-_NAME: Final = r"(?:api[-_]?key|apikey|client[-_]?secret|secret[-_]?key|access[-_]?key|secret|password|passwd)"
-_TOKEN_NAME: Final = r"(?:[a-z0-9]+[-_.])*token"
-
-_SHAPES: Final = (
-    _shape("OpenAI key", "sk- sk_", r"(?<![A-Za-z0-9_-])sk[-_](?=[A-Za-z0-9_-]*[A-Za-z0-9]{16})[A-Za-z0-9_-]{16,}"),
-    _shape(
-        "ephemeral key",
-        "ek_ ek- rk_ rk- pk_ pk-",
-        r"(?<![A-Za-z0-9_-])(?:ek|rk|pk)[-_](?=[A-Za-z0-9_-]*[A-Za-z0-9]{12})[A-Za-z0-9_-]{12,}",
-    ),
-    _shape("Hugging Face token", "hf_", r"(?<![A-Za-z0-9_])hf_[A-Za-z0-9]{20,}"),
-    _shape(
-        "GitHub token",
-        "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_",
-        r"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})",
-    ),
-    _shape("GitLab token", "glpat-", r"(?<![A-Za-z0-9_])glpat-[A-Za-z0-9_-]{18,}"),
-    _shape("Slack token", "xox", r"(?<![A-Za-z0-9_])xox[abeprs]-[A-Za-z0-9-]{10,}"),
-    _shape("AWS key", "akia asia", r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])"),
-    _shape("Google key", "aiza", r"(?<![A-Za-z0-9_])AIza[A-Za-z0-9_-]{35}"),
-    _shape("key", "gsk_ r8_ nvapi- xai- pplx-", r"(?<![A-Za-z0-9_])(?:gsk_|r8_|nvapi-|xai-|pplx-)[A-Za-z0-9_-]{30,}"),
-    _shape("signed token", "eyj", r"(?<![A-Za-z0-9_])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
-    _shape(
-        "private key",
-        "private",
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[A-Za-z0-9+/=\s]+(?:-----END [A-Z ]*PRIVATE KEY-----)?",
-        in_line=False,
-    ),
-    _shape(
-        "key of a browser's connection", "insecure-api-key", r"openai-insecure-api-key\.(?P<key>[A-Za-z0-9._~+/=-]{6,})"
-    ),
-    _shape(
-        "Authorization header",
-        "authorization",
-        r"(?i)\bauthorization\b[\"']?\s*[:=,]\s*[\"']?"
-        r"(?:(?:bearer|basic|token)\s+|(?=[A-Za-z._~+/=-]*[0-9]))(?P<key>[A-Za-z0-9._~+/=-]{8,})",
-    ),
-    _shape("bearer token", "bearer", r"(?i)\bbearer\s+(?P<key>(?=[A-Za-z._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{8,})"),
-    _shape("bearer token", "bearer", r"(?i)\bbearer\s+(?P<key>[A-Za-z0-9_~+/=-]{24,})"),
-    _shape(
-        "api-key header",
-        "api-key",
-        r"(?i)\b(?:x-)?api-key\b[\"']?\s*[:,]\s*[\"']?(?P<key>(?=[A-Za-z._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{8,})",
-    ),
-    _shape(
-        "client secret",
-        "client_secret",
-        r"(?i)\bclient_secret[\"']?\s*[:=]\s*\{[^{}]{0,400}?[\"']value[\"']\s*:\s*[\"'](?P<key>[^\"'\\\s]{6,})",
-        in_line=False,
-    ),
-    _shape(
-        "named secret",
-        "key secret passw",
-        rf"(?i)(?<![a-z0-9]){_NAME}[\"']?\s*[:=]\s*[\"'](?P<key>[^\"'\\\s<>{{}}$]{{8,}})[\"']",
-    ),
-    _shape(
-        "named token",
-        "token",
-        rf"(?i)(?<![a-z0-9]){_TOKEN_NAME}[\"']?\s*[:=]\s*[\"'](?P<key>(?=[^\"'\\\s]*[0-9])[^\"'\\\s<>{{}}$]{{16,}})[\"']",
-    ),
-    _shape(
-        "secret in a setting",
-        "key token secret password",
-        r"(?<![A-Za-z0-9])(?:[A-Z0-9]+_)*(?:API_?KEY|TOKEN|SECRET|PASSWORD)\s?=\s?"
-        r"(?P<key>(?>(?=[A-Za-z_~+/=-]*[0-9])[A-Za-z0-9_~+/=-]{12,}))(?![\w.(\[])",
-    ),
-    _shape(
-        "token in an address",
-        "=",
-        r"(?i)[?&;#](?:access_|auth_)?(?:token|api[-_]?key|key|sig|signature|secret|client_secret|password)="
-        r"(?P<key>[^\s\"'&;#\\<>)\]{}$]{6,})",
-    ),
-    _shape("Jupyter token", "token=", r"(?i)\b(?:[a-z]+\.)?token=(?P<key>[0-9a-f]{32,64})\b"),
-    _shape("password in an address", "://", r"://[^\s/:@\"'\\]*:(?P<key>[^\s/@\"'\\:]{3,})@[A-Za-z0-9\[]"),
-)
-
-_NEEDLES: Final = {
-    needle: [shape for shape in _SHAPES if needle in shape.needles]
-    for needle in dict.fromkeys(needle for shape in _SHAPES for needle in shape.needles)
-}
-"""What may be found where a needle is: without any of them there is nothing to look for."""
-
 _ESCAPE: Final = re.compile(
     r"\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[\"'\\/bfnrt])|%[0-9A-Fa-f]{2}|&(?:\#\d{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[a-z]{2,6});"
     r"|\x1b\[[0-9;]*m"
 )
 _SIMPLE: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/_-])(?=[A-Za-z0-9+/_-]*[A-Z])[A-Za-z0-9+/_-]{24,}={0,2}")
-_PLACEHOLDERS: Final = re.compile(
-    r"(?i)\byour\b|your[-_]|example|placeholder|redacted|hidden|dummy|needed|\.\.\.|^\[key|\*{3}|^x+$"
-)
 
 
 def without_keys(text: str, known: Iterable[str | None] = ()) -> str:
@@ -261,16 +165,14 @@ def _in_view(text: str, wanted: Sequence[str]) -> Iterator[tuple[int, int, str]]
             at = text.find(key, at + len(key))
     small = text.lower()
     small = small if len(small) == len(text) else text  # some letters become two: then small ones only are found
-    for needle in [needle for needle in _NEEDLES if needle in small]:
-        for shape in _NEEDLES[needle]:
-            group = "key" if "key" in shape.pattern.groupindex else 0
+    for needle in [needle for needle in NEEDLES if needle in small]:
+        for shape in NEEDLES[needle]:
             for start, end in _near(small, needle, shape):
-                for match in shape.pattern.finditer(text, start, end):
-                    if not (group and _PLACEHOLDERS.search(match[group])):
-                        yield match.start(group), match.end(group), shape.kind
+                for span in shape.spans(text, start, end):
+                    yield *span, shape.kind
 
 
-def _near(small: str, needle: str, shape: _Shape) -> Iterator[tuple[int, int]]:
+def _near(small: str, needle: str, shape: Shape) -> Iterator[tuple[int, int]]:
     """Where in a text a shape may be: the lines with its needle. Many times faster than to look everywhere."""
     if len(small) < _SHORT or not shape.in_line:
         yield 0, len(small)
