@@ -529,9 +529,9 @@ class Core(Accounting, Calls, Sounding):
                 if not self.staying.is_away:
                     raise
 
-    def _definitions(self, raw: Any = None) -> list[Any]:
+    def _definitions(self, raw: Any = None, *, without: Tool | None = None) -> list[Any]:
         """What the server is told of tools: those with a handler here, then those declared without one."""
-        own = self.tools.definitions()
+        own = [tool.definition() for tool in self.tools if tool is not without]
         names = {each["name"] for each in own}
         raw = self.config.get("tools") if raw is None else raw
         return own + [each for each in raw or [] if not (isinstance(each, Mapping) and each.get("name") in names)]
@@ -542,7 +542,7 @@ class Core(Accounting, Calls, Sounding):
         self.tools.add(tool)
         try:
             await self._update({"tools": self._definitions()})
-        except (ServerError, ProtocolError):
+        except RtnbError:
             self.tools.remove(tool)
             if old is not None:
                 self.tools.add(old)
@@ -550,8 +550,10 @@ class Core(Accounting, Calls, Sounding):
 
     async def do_remove_tool(self, name: str | Tool) -> None:
         """Remove a tool and tell the server."""
-        self.tools.remove(name)
-        await self._update({"tools": self._definitions()})
+        tool = self.tools.get(name.name if isinstance(name, Tool) else name)
+        if tool is not None:
+            await self._update({"tools": self._definitions(without=tool)})
+        self.tools.remove(name)  # where there is none of that name, this says which there are
 
     # ---- the host of replies
 
