@@ -36,7 +36,7 @@ COMM_WARNING: Final = (
     "may appear late, twice or in the wrong place, and nothing arrives while a cell runs. For a better lane install "
     "jupyter-server-proxy beside the Jupyter server, or open the notebook in JupyterLab."
 )
-"""What `AudioIO.lane_note` says on the lane ``comm``."""
+"""What `AudioIO.lane_note`, and the page, say on the lane ``comm``."""
 
 REPORT_S: Final = 1.0  # a page that has not reported a stop after so long will not
 LEVEL_S: Final = 0.05
@@ -235,6 +235,7 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
     _esm = joined(pathlib.Path(__file__).with_suffix(".js"))
 
     _address = traitlets.Dict().tag(sync=True)
+    _comm_warning = traitlets.Unicode(COMM_WARNING).tag(sync=True)
     lanes = traitlets.List(traitlets.Unicode(), ["websocket", "proxy", "control", "comm"]).tag(sync=True)
     muted = traitlets.Bool(False).tag(sync=True)
     _mutes = traitlets.Int(0).tag(sync=True)  # how often it was set here: a page may not know yet

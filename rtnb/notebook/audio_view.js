@@ -31,9 +31,6 @@ const LANES = /** @type {Record<string, string>} */ ({
   comm: "widget messages",
 });
 
-const COMM_WARNING =
-  "Audio goes over widget messages here, the last resort: while the microphone streams, outputs of running cells may appear late, twice or in the wrong place.";
-
 /** Draw the engine into `el`. @param {{engine: Engine, el: HTMLElement}} options @returns {() => void} */
 export function view({ engine, el }) {
   const abort = new AbortController();
@@ -121,7 +118,7 @@ export function view({ engine, el }) {
     here.hidden = !replaced;
     lane.textContent = engine.closed ? "closed" : !link.name ? "connecting…" : LANES[link.name] + (link.ms >= 0 ? ` · ${link.ms.toFixed(1)} ms` : "") + (link.queue.dropped ? ` · ${link.queue.dropped} frames lost` : "");
     lane.title = link.tried.join("\n");
-    const text = replaced ? "Another page plays the sound of this notebook now." : error || (sound === "blocked" ? "The browser plays sound only after a click or a key in this page." : link.name === "comm" ? COMM_WARNING : "");
+    const text = replaced ? "Another page plays the sound of this notebook now." : error || (sound === "blocked" ? "The browser plays sound only after a click or a key in this page." : link.name === "comm" ? engine.model.get("_comm_warning") : "");
     if (note.textContent !== text) note.textContent = text;
     note.classList.toggle("rtnb-bad", !!error);
     note.hidden = !text;
