@@ -234,6 +234,60 @@ async def test_record_gives_the_wanted_length_without_pre_roll(audio: AudioIO) -
     await page.socket.close()
 
 
+async def test_a_session_does_not_hear_what_record_began(audio: AudioIO) -> None:
+    frames, told = Heard(), Heard()
+    audio.microphone.on_audio = lambda pcm, seq: frames(seq)
+    audio.microphone.on_recording = told
+    page = await Page.open(audio)
+    task = asyncio.create_task(asyncio.to_thread(audio.record, 0.08, 10))
+    await page.next("mic")
+    await page.say({"kind": "state", "microphone": "on", "recording": True, "take": 1})
+    await page.frame(0)
+    await page.frame(1)
+    assert len(await task) == 3840
+    assert (await page.next("mic"))[0]["on"] is False
+    await page.frame(2)  # was on its way
+    await page.frame(3, last=True)
+    await page.say({"kind": "state", "microphone": "on", "recording": False, "take": 1})
+    await page.frame(10, take=2)
+    await page.say({"kind": "state", "microphone": "on", "recording": False, "take": 2})
+    await told.until(lambda all_: all_[-1:] == [False])
+    assert (frames.all, told.all) == ([10], [True, False])
+    await page.socket.close()
+
+
+async def test_a_recording_that_begins_before_the_end_of_record_was_told_is_heard(audio: AudioIO) -> None:
+    frames, told = Heard(), Heard()
+    audio.microphone.on_audio = lambda pcm, seq: frames(seq)
+    audio.microphone.on_recording = told
+    page = await Page.open(audio)
+    task = asyncio.create_task(asyncio.to_thread(audio.record, 0.04, 10))
+    await page.next("mic")
+    await page.frame(0)
+    await task
+    audio.microphone.start()
+    await page.frame(1, last=True)
+    await page.frame(0, take=2)
+    await frames.until(lambda all_: all_ == [0])
+    assert told.all == [True]
+    await page.socket.close()
+
+
+async def test_record_of_a_recording_that_runs_leaves_it_to_the_session(audio: AudioIO) -> None:
+    frames = Heard()
+    audio.microphone.on_audio = lambda pcm, seq: frames(seq)
+    page = await Page.open(audio)
+    await page.frame(0)
+    await frames.until(lambda all_: all_ == [0])
+    task = asyncio.create_task(asyncio.to_thread(audio.record, 0.04, 10))
+    while not audio._collectors:
+        await asyncio.sleep(0)
+    await page.frame(1)
+    assert len(await task) == 1920
+    assert frames.all == [0, 1]
+    await page.socket.close()
+
+
 async def test_record_says_why_nothing_came(audio: AudioIO) -> None:
     with pytest.raises(WaitTimeout, match="no page is connected"):
         await asyncio.to_thread(audio.record, 0.1, 0)

@@ -271,6 +271,9 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
         self._refusals = 0
         self._told_muted = False  # the page is where the change of `muted` comes from
         self._collectors: list[Callable[[bytes], None]] = []
+        self._recorders = 0  # calls of `record` that began their recording
+        self._is_own = False  # theirs is running, or about to: nobody else hears of it
+        self._own_take = -1  # its number; -1 before it is known
         self._link = Link(self, self._post)
         self.speaker = PageSpeaker(self._link, self._show_failure)
         self.microphone = PageMicrophone(self._link)
@@ -297,7 +300,7 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
     def record(self, seconds: float, timeout: float = 30.0) -> bytes:
         """Record from the page's microphone and wait for it: 24 kHz PCM16.
 
-        Works in a cell on every lane but ``comm``: there the page's messages are only handled after the cell.
+        A session that is attached does not hear it, unless its microphone is recording already. Works in a cell on every lane but ``comm``: there the page's messages are only handled after the cell.
 
         Parameters
         ----------
@@ -315,16 +318,21 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
         """
         wanted = round(seconds * RATE) * 2
         pieces: list[bytes] = []
+        taken = 0
         done = threading.Event()
 
         def collect(pcm: bytes) -> None:
+            nonlocal taken
             pieces.append(pcm)
-            if sum(map(len, pieces)) >= wanted:
+            taken += len(pcm)
+            if taken >= wanted:
                 done.set()
 
         self._collectors.append(collect)
-        was_recording = self.recording
-        if not was_recording:
+        begins = self._is_own or not self.recording
+        if begins:
+            self._recorders += 1
+            self._is_own = True
             self.microphone.start()
         deadline = time.monotonic() + seconds + timeout
         refused_before = self._refusals
@@ -341,8 +349,11 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
                     raise WaitTimeout(f"No recording after {seconds + timeout:.0f} s: {self._why_silent()}")
         finally:
             self._collectors.remove(collect)
-            if not was_recording:
-                self.microphone.stop(release=True)
+            if begins:
+                self._recorders -= 1
+                if not self._recorders:
+                    self.microphone.stop(release=True)
+                    self._is_own = self.recording  # its last frames are still to come
         return b"".join(pieces)[:wanted]
 
     def _why_silent(self) -> str:
@@ -399,8 +410,8 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
             self._callback("on_dropped", lost)
         if not payload:
             return
-        if self.recording is False and not header.get("last"):
-            self._set_recording(True)
+        if (not self.recording or self._is_own) and not header.get("last"):
+            self._set_recording(True, take)
         now = time.monotonic()
         if now - self._level_at >= LEVEL_S:
             self._level_at = now
@@ -408,7 +419,8 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
             self.level = float(max(-100.0, 10 * np.log10(float(np.mean(samples**2)) + 1e-12)))
         for collect in () if header.get("pre") else tuple(self._collectors):
             collect(payload)
-        self._callback("on_audio", payload, seq)
+        if not self._is_own:
+            self._callback("on_audio", payload, seq)
 
     def _on_state(self, header: Header) -> None:
         before = self.microphone_state
@@ -420,14 +432,24 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
         if self.muted != bool(header.get("muted")) and int(header.get("mutes", 0)) >= self._mutes:
             self._told_muted = True
             self.muted = bool(header.get("muted"))
-        self._set_recording(header.get("recording") is True)
+        self._set_recording(header.get("recording") is True, int(header.get("take", -1)))
         if self.microphone_state != "on":
             self.level = -100.0
 
-    def _set_recording(self, on: bool) -> None:
-        if on != self.recording:
-            self.recording = on
+    def _set_recording(self, on: bool, take: int = -1) -> None:
+        is_own, was_on = self._is_own, self.recording
+        if on and is_own and take >= 0:
+            if self._own_take < 0:
+                self._own_take = take
+            elif take != self._own_take and not self._recorders:  # the next one, begun before the end of that was told
+                self._is_own = is_own = was_on = False
+        self.recording = on
+        if on != was_on and not is_own:
             self._callback("on_recording", on)
+        if not on and was_on:
+            self._is_own = self._recorders > 0
+        if not self._is_own:
+            self._own_take = -1
 
     def on_page(self, page: str | None) -> None:
         """Another page shows the notebook now, or none (called by the link)."""
