@@ -300,7 +300,8 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
     def record(self, seconds: float, timeout: float = 30.0) -> bytes:
         """Record from the page's microphone and wait for it: 24 kHz PCM16.
 
-        A session that is attached does not hear it, unless its microphone is recording already. Works in a cell on every lane but ``comm``: there the page's messages are only handled after the cell.
+        A session that is attached does not hear it, unless its microphone is recording already. Works in a cell on
+        every lane but ``comm``: there the page's messages are only handled after the cell.
 
         Parameters
         ----------
