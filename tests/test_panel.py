@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
+import socket
 import threading
 import weakref
 from collections.abc import Callable
@@ -151,10 +153,7 @@ def test_a_failed_connection_says_why(shown: Show) -> None:
 
 
 def test_an_opening_connection_is_shown_and_does_not_hold_up_other_clicks(lab: Lab, shown: Show) -> None:
-    # A socket that is never answered.
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server(("127.0.0.1", 0)) as server:  # never answered
         session = rtnb.Session(f"ws://127.0.0.1:{server.getsockname()[1]}/v1/realtime", output="text")
         page = shown(session).open()
         page.say("connect")
@@ -180,10 +179,37 @@ def test_the_greeting_is_off_until_it_is_wanted(lab: Lab, shown: Show) -> None:
 
 def test_connecting_from_python_raises_what_goes_wrong(shown: Show) -> None:
     session = rtnb.Session("ws://127.0.0.1:9/v1/realtime", output="text")
-    panel = shown(session).panel
-    with pytest.raises(ConnectionFailed):
-        panel.connect()
+    pages = shown(session)
+    page = pages.open()
+    with pytest.raises(ConnectionFailed) as failed:
+        pages.panel.connect()
+    page.until(lambda: page.notices() == [str(failed.value)])
     session.close()
+
+
+def test_connecting_from_python_takes_no_longer_than_it_may_and_says_so(shown: Show) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:  # nobody answers
+        session = rtnb.Session(f"ws://127.0.0.1:{server.getsockname()[1]}/v1/realtime", output="text")
+        pages = shown(session)
+        page = pages.open()
+        with pytest.raises(ConnectionFailed, match="within") as failed:
+            pages.panel.connect(timeout=0.2)
+        page.until(lambda: page.notices() == [str(failed.value)])
+        assert session.state.value == "failed"
+        session.close()
+
+
+def test_what_takes_too_long_is_given_up_with_words(lab: Lab, shown: Show) -> None:
+    pages = shown(lab.session())
+    page = pages.open()
+
+    async def forever(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    pages.panel._desk.handlers["disconnect"] = forever
+    with pytest.raises(WaitTimeout, match=r"disconnect took more than 0\.1 s"):
+        pages.panel._do("disconnect", 0.1)
+    page.until(lambda: len(page.notices()) == 1 and "disconnect took" in page.notices()[0])
 
 
 # ---- asking ----------------------------------------------------------------------------------------------------------

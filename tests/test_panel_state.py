@@ -109,6 +109,26 @@ def test_an_error_of_the_server_is_told_once_with_its_words(lab: Lab, shown: Sho
     assert page.notices() == []
 
 
+def test_the_same_error_again_is_told_again(lab: Lab, shown: Show) -> None:
+    session = lab.session().connect()
+    page = shown(session).open()
+
+    def told() -> list[tuple[str, int]]:
+        return [(notice["text"].split()[0], notice["times"]) for notice in page.parts["notices"]]
+
+    assert not page.ask("set", name="voice", value="nobody")
+    page.until(lambda: told() == [("invalid_value", 1)])
+    assert not page.ask("dance")
+    assert told() == [("invalid_value", 1), ("the", 1)]
+    assert not page.ask("set", name="voice", value="nobody")
+    page.until(lambda: told() == [("the", 1), ("invalid_value", 2)])
+    assert not page.ask("dance")
+    assert told() == [("invalid_value", 2), ("the", 2)]
+    for times in (1, 2):
+        session.send({"type": "conversation.item.delete", "item_id": "none"})
+        page.until(lambda times=times: told()[-1] == ("item_delete_invalid_item_id", times))
+
+
 def test_a_failed_answer_shows_in_the_account(lab: Lab, shown: Show) -> None:
     session = lab.session([fail("server_error", "Nothing works.")])
     page = shown(session).open()
@@ -203,13 +223,14 @@ def test_captions_tell_what_was_not_heard(lab: Lab, shown: Show) -> None:
     assert 0 < row["heard"] < len(row["text"])
 
 
-def test_notices_are_few_and_none_comes_twice() -> None:
+def test_notices_are_few_and_what_comes_again_is_counted_and_the_newest() -> None:
     changes: list[int] = []
     notices = Notices(lambda: changes.append(1))
-    for text in ("a", "a", "b", *"cdefgh"):
+    for text in ("a", "a", "b", *"cdefgh", "d"):
         notices.add("hint", text)
-    assert [notice.text for notice in notices] == list("cdefgh")
-    assert len(changes) == 9
+    assert [notice.text for notice in notices] == list("cefghd")
+    assert [notice["times"] for notice in notices.to_dict()] == [1, 1, 1, 1, 1, 2]
+    assert len(changes) == 10
     notices.remove(0)
     assert len(notices) == 0
 

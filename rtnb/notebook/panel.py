@@ -29,12 +29,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import ipywidgets
 
 from rtnb.core.audio import Audio
-from rtnb.core.errors import RtnbError, ServerError, WaitTimeout
+from rtnb.core.errors import RtnbError, ServerError, WaitTimeout, redact
 from rtnb.notebook.checkup import other_ways
+from rtnb.notebook.events import secrets_of
 from rtnb.notebook.kept import Kept
 from rtnb.notebook.live import in_kernel
 from rtnb.notebook.panel_desk import Desk
-from rtnb.notebook.panel_notices import Notices
+from rtnb.notebook.panel_notices import Level, Notices
 from rtnb.notebook.panel_state import Picture, detection_of
 from rtnb.notebook.panel_views import Views, shipped_clips, static_html
 from rtnb.notebook.panel_wire import Console
@@ -52,6 +53,7 @@ LOOK_S: Final = 0.1
 REST_S: Final = 2.0
 PAGE_S: Final = 180.0  # browsers let hidden pages speak once a minute; a page says hello every 20 s
 ANSWER_S: Final = 60.0
+_GRACE_S: Final = 1.0  # a connection that takes too long says so itself, in better words
 _SILENCE_AFTER_S: Final = 1.0
 
 _log = logging.getLogger(__name__)
@@ -150,16 +152,24 @@ class Panel:
     # ---- what a user does, from Python
 
     def connect(self, timeout: float = 20.0) -> None:
-        """Press Connect, and wait until the connection is open."""
-        self._do("connect", timeout=timeout)
+        """Press Connect, and wait until the connection is open.
+
+        Raises
+        ------
+        ConnectionFailed
+            It could not be opened, or not within `timeout` seconds.
+        WaitTimeout
+            The endpoint took it in time, and was not ready a second later.
+        """
+        self._do("connect", timeout + _GRACE_S, timeout=timeout)
 
     def disconnect(self) -> None:
         """Press Disconnect."""
-        self._do("disconnect")
+        self._do("disconnect", 10.0)
 
     def new_session(self) -> None:
         """Press New session: an empty conversation with the same settings."""
-        self._do("new", timeout=30.0)
+        self._do("new", 30.0)
 
     def ask(self, content: Any) -> Reply:
         """Send a question, typed or as sound; while the model speaks it interrupts or waits, as `when_busy` says."""
@@ -339,27 +349,41 @@ class Panel:
         self.console.tell({"kind": "answer", "to": message.get("page"), "n": message.get("n"), "ok": ok})
 
     async def _handle(self, kind: str, message: dict[str, Any], buffers: list[bytes]) -> bool:
+        try:
+            await self._try(kind, message, buffers)
+        except Exception:  # noqa: BLE001 - it is told
+            return False
+        return True
+
+    async def _try(self, kind: str, message: dict[str, Any], buffers: list[bytes]) -> None:
+        """Carry out what was asked for; what goes wrong is told in words, and raised."""
         handler = self._desk.handlers.get(kind)
         try:
             if handler is None:
                 raise RtnbError(f"the panel does not know what {kind!r} is; reload the page")
             await handler(message, buffers)
-        except asyncio.CancelledError:
-            raise
         except RtnbError as exc:
-            self.notices.add("error", str(exc))
-        except Exception as exc:  # noqa: BLE001 - whatever a click led to is told in words, and logged
+            self._tell("error", str(exc), exc.event if isinstance(exc, ServerError) else None)
+            raise
+        except Exception as exc:
             _log.exception("the panel could not carry out %r", kind)
-            self.notices.add("error", f"{type(exc).__name__}: {exc}")
-        else:
-            return True
-        return False
+            self._tell("error", f"{type(exc).__name__}: {exc}")
+            raise
 
-    def _do(self, kind: str, timeout: float = 10.0, **message: Any) -> None:
+    def _do(self, kind: str, seconds: float, **message: Any) -> None:
         """Carry out what a page would ask for, and wait; errors are raised here and shown in the panel too."""
-        handler = self._desk.handlers[kind]
-        self._runner.call(_within(handler(message, []), timeout + 1))
+        self._runner.call(self._try_within(seconds, kind, message))
         self._wake()
+
+    async def _try_within(self, seconds: float, kind: str, message: dict[str, Any]) -> None:
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                await self._try(kind, message, [])
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            words = f"{kind} took more than {seconds:g} s and was given up: the endpoint is slow, or does not answer"
+            raise WaitTimeout(self._tell("error", words)) from None
 
     # ---- looking
 
@@ -402,19 +426,20 @@ class Panel:
     # ---- what the session has to say
 
     def _hinted(self, text: Any) -> None:
+        told = self._tell("hint", str(text))
         if not self._views.is_made:
-            _log.warning("%s", text)  # nobody has looked at the panel yet
-        self.notices.add("hint", str(text))
+            _log.warning("%s", told)  # nobody has looked at the panel yet
 
     def _errored(self, event: Any) -> None:
         error = ServerError(event)
         if getattr(error, "code", None) == "response_cancel_not_active":
             return  # a race was lost, nothing more: the answer was over when it was to be stopped
+        told = self._tell("error", str(error), error.event)
         if not self._views.is_made:
-            _log.warning("the server reported an error: %s", error)
-        self.notices.add("error", str(error))
+            _log.warning("the server reported an error: %s", told)
 
-
-async def _within(work: Any, seconds: float) -> None:
-    async with asyncio.timeout(seconds):
-        await work
+    def _tell(self, level: Level, text: str, event: Mapping[str, Any] | None = None) -> str:
+        """Show a notice; gives its words, in which there is no key."""
+        text = redact(text, *secrets_of(self.session))
+        self.notices.add(level, text, event)
+        return text

@@ -1,4 +1,4 @@
-"""What the panel tells its user in words: errors, hints. Bounded, and nothing twice in a row.
+"""What the panel tells its user in words: errors, hints. Bounded; what comes again is counted and is the newest again.
 
 Imports nothing of rtnb.
 """
@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
-__all__ = ["Notice", "Notices"]
+__all__ = ["Level", "Notice", "Notices"]
 
 KEPT: Final = 6
 
-Level = Literal["error", "hint"]
+Level: TypeAlias = Literal["error", "hint"]
+"""What a notice is: something failed, or is worth knowing."""
 
 
 @dataclass
@@ -31,13 +32,16 @@ class Notice:
     text
         In words, with what to do about it.
     times
-        How often it came in a row.
+        How often it came.
+    event
+        The server's event that it tells of, if it is one.
     """
 
     number: int
     level: Level
     text: str
     times: int = 1
+    event: Mapping[str, Any] | None = None
 
 
 class Notices:
@@ -65,15 +69,23 @@ class Notices:
     def __repr__(self) -> str:
         return f"<Notices: {len(self)}>"
 
-    def add(self, level: Level, text: str) -> None:
-        """Tell something. An error comes by several ways (the call, the event): it is told once, and counted."""
+    def add(self, level: Level, text: str, event: Mapping[str, Any] | None = None) -> None:
+        """Tell something; what is told already is counted and moves to the end.
+
+        An error of the server comes by two ways, as the `event` and from the call that it fails: that is once.
+        """
         with self._lock:
             known = next((notice for notice in self._kept if notice.text == text), None)
-            if known is not None:
-                known.times += 1
-            else:
+            if known is None:
                 self._count += 1
-                self._kept.append(Notice(self._count, level, text))
+                known = Notice(self._count, level, text)
+            elif event is not None and known.event == event:
+                return
+            else:
+                known.times += 1
+                self._kept.remove(known)
+            known.event = event
+            self._kept.append(known)
         self._changed()
 
     def remove(self, number: int) -> None:
@@ -85,4 +97,4 @@ class Notices:
 
     def to_dict(self) -> list[dict[str, Any]]:
         """As the page shows them."""
-        return [{"number": each.number, "level": each.level, "text": each.text} for each in self]
+        return [{"number": each.number, "level": each.level, "text": each.text, "times": each.times} for each in self]

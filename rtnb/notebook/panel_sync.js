@@ -46,6 +46,11 @@ export function shown(ms) {
   return ms === null || ms === undefined ? "–" : ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
+/** A notice in words. @param {any} told @returns {string} */
+export function words({ text, times = 1 }) {
+  return times > 1 ? `${text} (${times} times)` : text;
+}
+
 /** What the big button says. @param {any} page @returns {[string, string]} its text, and how it is used */
 export function recordWords(page) {
   const { press, engine, isRecording, detects } = page;
@@ -107,9 +112,9 @@ export function sync({ page, root, $, memory }) {
       }
       return line;
     };
-    $(".rtnb-errors").replaceChildren(...errors.map((/** @type {any} */ each) => row(each.text, each.number)));
+    $(".rtnb-errors").replaceChildren(...errors.map((/** @type {any} */ each) => row(words(each), each.number)));
     $(".rtnb-hints").replaceChildren(
-      ...hints.map((/** @type {any} */ each) => row(each.text, each.number)),
+      ...hints.map((/** @type {any} */ each) => row(words(each), each.number)),
       ...own.map((text) => row(text, text === page.note ? 0 : null)),
     );
   }

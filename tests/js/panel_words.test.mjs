@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { columns } from "../../rtnb/notebook/panel_draw.js";
 import { STATES, activity } from "../../rtnb/notebook/panel_page.js";
-import { PARAMETERS, caption, put, recordWords, shown } from "../../rtnb/notebook/panel_sync.js";
+import { PARAMETERS, caption, put, recordWords, shown, words } from "../../rtnb/notebook/panel_sync.js";
 
 test("each state has a word and a shape of its own, but for the two that mean off", () => {
   const shapes = Object.entries(STATES).filter(([state]) => state !== "closed").map(([, [shape]]) => shape);
@@ -63,4 +63,9 @@ test("what is written already is not written again", () => {
 
 test("both kinds of turn detection have parameters with words and usual values", () => {
   for (const rows of Object.values(PARAMETERS)) for (const [name, words, kind, { usual }] of rows) assert.ok(name && words && kind && usual !== undefined);
+});
+
+test("a notice that came again says how often", () => {
+  assert.equal(words({ text: "It failed.", times: 1 }), "It failed.");
+  assert.equal(words({ text: "It failed.", times: 3 }), "It failed. (3 times)");
 });
