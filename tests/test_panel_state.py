@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 from helpers_panel import Pages, shown
 from helpers_session import Lab, eventually, in_thread, lab
 
+import rtnb
 from rtnb.core.audio import Audio
 from rtnb.core.log import EventLog
 from rtnb.local.brains.script import fail
@@ -221,6 +223,42 @@ def test_captions_tell_what_was_not_heard(lab: Lab, shown: Show) -> None:
     row = page.parts["captions"][-1]
     assert row["state"] == "interrupted"
     assert 0 < row["heard"] < len(row["text"])
+
+
+def test_no_caption_and_no_notice_shows_a_key(lab: Lab, shown: Show) -> None:
+    key, own = "sk-proj-" + "aB3dE5" * 8, "our-" + "token" * 3
+    endpoint = lab.serve(f"Your key is {key}, " + "x" * 580, key=own)
+    session = rtnb.Session(endpoint.url, key=own, output="text")
+    pages = shown(session)
+    page = pages.open()
+
+    async def broken(*_: object) -> None:
+        raise OSError(f"no such file: {key}")
+
+    pages.panel._desk.handlers["interrupt"] = broken
+    page.ask("ask", text=f"My key is {key}, and ours is {own}")
+    session.replies[0].wait()
+    page.until(lambda: [row["state"] for row in page.parts["captions"]] == ["done", "done"])
+    assert page.parts["captions"][0]["text"] == "My key is [key], and ours is [key]"
+    page.ask("interrupt")
+    page.ask("set", name=f"{key} {own}", value="x")
+    session._core.hint(f"look at {key}")
+    page.until(lambda: len(page.notices()) == 3)
+    told = json.dumps(pages.told)
+    assert "dE5aB3" not in told, "nor a part of it"
+    assert own not in told
+    session.close()
+
+
+def test_what_was_heard_is_counted_in_the_letters_that_are_shown(lab: Lab) -> None:
+    key = "sk-proj-" + "aB3dE5" * 8
+    session = lab.session(f"It is {key} as you know, and it stays as it is.", output="audio")
+    item = session.ask("What is my key?").wait().items[0]
+    session.truncate(item, audio_end_ms=round(item.audio_ms * (6 + len(key) + 3) / len(item.text)))
+    row = Picture(session).look()["captions"][-1]
+    assert row["text"] == "It is [key] as you know, and it stays as it is."
+    assert row["text"][: row["heard"]].startswith("It is [key] ")
+    assert row["heard"] < 20
 
 
 def test_notices_are_few_and_what_comes_again_is_counted_and_the_newest() -> None:

@@ -14,21 +14,24 @@
 
 What needs the whole log is counted once for each event; turns and cost are computed when a response has ended.
 
-Imports `rtnb.session` and `rtnb.core`.
+Imports `rtnb.session`, `rtnb.core` and its neighbours in `rtnb.notebook`.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from rtnb.core.content import base64_bytes
+from rtnb.core.errors import redact
 from rtnb.core.log import Entry
 from rtnb.core.prices import PRICES
 from rtnb.core.protocol import BYTES_PER_MS, VOICES
 from rtnb.core.usage import dollars
+from rtnb.notebook.events import secrets_of
 from rtnb.session.session import SessionState
 from rtnb.session.telephone import format_of, is_telephone
 
@@ -105,6 +108,7 @@ class Picture:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._counter = Counter()
+        self._clean = functools.lru_cache(maxsize=2 * CAPTIONS)(redact)  # most captions stay as they are
         self._account: dict[str, Any] = {}
         self._accounted: tuple[object, ...] = ()  # what the account was made from
 
@@ -125,7 +129,11 @@ class Picture:
         state = session.state
         failure = getattr(session, "failure", None) or session._core.failure
         is_bad = state is SessionState.FAILED or (state is SessionState.CLOSED and failure is not None)
-        why = str(failure) if failure is not None and (is_bad or state is SessionState.RECONNECTING) else ""
+        why = (
+            redact(str(failure), *secrets_of(session))
+            if failure is not None and (is_bad or state is SessionState.RECONNECTING)
+            else ""
+        )
         return {
             "state": state.value,
             "why": why,
@@ -177,30 +185,39 @@ class Picture:
 
     def _captions(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
+        secrets = secrets_of(self._session)
         item = self._session._core.conversation.last
         while item is not None and len(rows) < CAPTIONS:
             if item.type == "message" and item.role in ("user", "assistant"):
-                rows.append(self._caption(item))
+                rows.append(self._caption(item, secrets))
             elif item.type == "function_call":
                 state = "done" if item.answer is not None else "growing"
-                rows.append({"id": item.id, "who": "tool", "text": f"{item.name}({item.arguments})", "state": state})
+                text = self._clean(f"{item.name}({item.arguments})", *secrets)
+                rows.append({"id": item.id, "who": "tool", "text": text, "state": state})
             item = item.previous
         return rows[::-1]
 
-    def _caption(self, item: Item) -> dict[str, Any]:
-        text = item.text
+    def _caption(self, item: Item, secrets: tuple[str, ...]) -> dict[str, Any]:
+        said = item.text
+        text = self._clean(said, *secrets)
         row: dict[str, Any] = {"id": item.id, "who": item.role, "text": text[-CAPTION_CHARS:], "state": "done"}
         if item.role == "user":
             if not text:
                 row["state"] = {"awaiting": "awaiting", "failed": "failed"}.get(item.transcription, "sound")
             return row
-        cut_off = max(0, len(text) - CAPTION_CHARS)
+
+        def shown(letters: int) -> int:
+            """So many letters of what was said, as letters of the caption."""
+            if text != said:
+                letters = min(len(text), len(redact(said[:letters], *secrets)))
+            return max(0, letters - max(0, len(text) - CAPTION_CHARS))
+
         if item.truncated_at_ms is not None:
-            row |= {"state": "interrupted", "heard": max(0, len(item.heard_transcript) - cut_off)}
+            row |= {"state": "interrupted", "heard": shown(len(item.heard_transcript))}
             return row
         heard = self._session.heard_so_far(item)
-        if heard is not None and heard < len(text):
-            row["heard"] = max(0, heard - cut_off)
+        if heard is not None and heard < len(said):
+            row["heard"] = shown(heard)
         row["state"] = "done" if item.done else "growing"
         return row
 
