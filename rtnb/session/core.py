@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import contextvars
+import functools
 import logging
 import time
 import weakref
@@ -138,7 +140,7 @@ class Core(Accounting, Calls, Sounding):
         self.tooling = Tooling(
             self.tools,
             ToolRunner(
-                approve=ask_for_approval,
+                approve=functools.partial(ask_for_approval, contextvars.copy_context()),
                 prefer_recorded=self.endpoint.is_free,
                 secrets=self.endpoint.secrets,
             ),

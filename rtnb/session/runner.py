@@ -5,7 +5,7 @@ Other threads hand work over in two ways: `Runner.call` waits for the result, `R
 awaits look up every tenth of a second, so that Ctrl-C (a kernel interrupt) ends them; a blocking wait on a quiet lock
 or loop could not be interrupted on every system.
 
-Imports `rtnb.core.errors` only.
+Imports `rtnb.core.errors` and `rtnb.session.waiting`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from rtnb.core.errors import RtnbError
+from rtnb.session.waiting import attend
 
 __all__ = ["Runner", "join", "wait_for"]
 
@@ -144,6 +145,7 @@ def wait_for(future: concurrent.futures.Future[T], timeout: float | None = None)
         done, _ = concurrent.futures.wait([future], timeout=step)
         if done:
             return future.result()
+        attend()
         if left is not None:
             left -= step
             if left <= 0:
@@ -161,6 +163,7 @@ async def join(future: concurrent.futures.Future[T], timeout: float | None = Non
     while not inner.done():
         step = _SLICE_S if end is None else min(_SLICE_S, max(end - loop.time(), 0))
         await asyncio.wait({inner}, timeout=step)
+        attend()
         if end is not None and not inner.done() and loop.time() >= end:
             raise TimeoutError
     return inner.result()

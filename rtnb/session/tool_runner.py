@@ -39,8 +39,8 @@ __all__ = ["Approve", "OutcomeKind", "ToolOutcome", "ToolRunner"]
 
 _log = logging.getLogger(__name__)
 
-Approve: TypeAlias = Callable[[Tool, dict[str, Any]], Awaitable[bool]]
-"""Asks the user whether a tool may run with these arguments."""
+Approve: TypeAlias = Callable[[Tool, dict[str, Any]], Awaitable[bool | None]]
+"""Asks the user whether a tool may run with these arguments; None: nobody answered."""
 
 OutcomeKind: TypeAlias = Literal["completed", "unknown", "arguments", "denied", "exception", "timeout"]
 """How a call went: it completed, or why it did not."""
@@ -192,6 +192,8 @@ class ToolRunner:
         except Exception:  # noqa: BLE001 - whatever goes wrong there, the answer is no
             _log.exception("asking for consent failed")
             return f"{tool.name} needs the user's consent, and asking for it failed. It was not run."
+        if allowed is None:
+            return f"{tool.name} needs the user's consent, and nobody answered. It was not run."
         return (
             None if allowed is True else f"The user did not consent to {tool.name}. It was not run; do not try again."
         )

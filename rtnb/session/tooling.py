@@ -9,6 +9,7 @@ Imports `rtnb.core` and its neighbours in `rtnb.session`.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -155,10 +156,13 @@ def _will_run(tool: Tool, arguments: str) -> bool:
     return True
 
 
-async def ask_for_approval(tool: Tool, arguments: dict[str, Any]) -> bool | None:
-    """Ask the user in a notebook or a terminal; None when nobody answers, or can be asked."""
+async def ask_for_approval(home: contextvars.Context, tool: Tool, arguments: dict[str, Any]) -> bool | None:
+    """Ask the user in a notebook or a terminal; None when nobody answers, or can be asked.
+
+    `home` is of the code that made the session; that of the question may be a click's, which has no cell.
+    """
     if is_provided("session.approve"):
-        answer: bool | None = await service("session.approve")(tool, arguments)
+        answer: bool | None = await service("session.approve")(tool, arguments, home)
         return answer
     logger.warning("%s(%s) was not run: nobody can be asked here", tool.name, orjson.dumps(arguments).decode())
     return None
