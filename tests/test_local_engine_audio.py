@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
+import numpy as np
 import pytest
 from helpers_local import (
     CLEAR,
@@ -18,9 +20,11 @@ from helpers_local import (
     types,
     update,
     user,
+    vad,
 )
 from helpers_local_judge import judge
 
+from rtnb.core.audio import Audio, decode_pcmu, encode_pcmu
 from rtnb.local.seams import Say, Speech
 
 WHISPER = update(audio={"input": {"transcription": {"model": "whisper-1"}}})
@@ -89,12 +93,69 @@ def test_telephone_audio_is_taken_and_given_back() -> None:
     )
     item_id = only(bench.send(append(b"\xff" * 800), COMMIT), "conversation.item.added")["item"]["id"]
     (retrieved,) = bench.send({"type": "conversation.item.retrieve", "item_id": item_id})
-    assert 300 < len(base64.b64decode(retrieved["item"]["content"][0]["audio"])) <= 810
+    assert len(base64.b64decode(retrieved["item"]["content"][0]["audio"])) == 800
     bench.send({"type": "response.create"})
     bench.hear("hello")
     events = bench.answer(Speech(loud(500), "Hello."), Speech(loud(500), " You."))
     sent = b"".join(base64.b64decode(e["delta"]) for e in events if e["type"] == "response.output_audio.delta")
     assert abs(len(sent) - 8000) < 80
+
+
+TELEPHONE = {"audio": {"input": {"format": {"type": "audio/pcmu"}}}}
+TONE_8K = encode_pcmu(Audio.tone(440, 0.5, rate=8_000).samples)
+HUSH_8K = b"\xff" * 4_000
+
+
+def stored(bench: Bench, item_id: str) -> bytes:
+    (retrieved,) = bench.send({"type": "conversation.item.retrieve", "item_id": item_id})
+    return base64.b64decode(retrieved["item"]["content"][0]["audio"])
+
+
+def committed(bench: Bench, *events: dict[str, Any]) -> bytes:
+    """What is stored of the turn that these events make."""
+    return stored(bench, only(bench.send(*events, COMMIT), "input_audio_buffer.committed")["item_id"])
+
+
+def peak(coded: bytes) -> int:
+    return int(np.abs(decode_pcmu(coded).astype(int)).max())
+
+
+def test_a_turn_in_telephone_audio_keeps_its_end_and_gives_nothing_to_the_next() -> None:
+    bench = manual()
+    bench.send(update(**TELEPHONE))
+    first, second = committed(bench, append(TONE_8K)), committed(bench, append(HUSH_8K))
+    assert (len(first), len(second)) == (4_000, 4_000)
+    assert peak(first[-400:]) > 5_000
+    assert peak(second) < 100
+
+
+def test_what_was_cleared_does_not_begin_the_next_turn() -> None:
+    bench = manual()
+    bench.send(update(**TELEPHONE))
+    bench.send(append(TONE_8K), CLEAR)
+    assert peak(committed(bench, append(HUSH_8K))) < 100
+
+
+def test_a_turn_that_turn_detection_hears_is_committed_by_hand_to_its_end() -> None:
+    bench = vad()
+    bench.send(update(**TELEPHONE))
+    start_ms = only(bench.send(append(HUSH_8K), append(TONE_8K)), "input_audio_buffer.speech_started")["audio_start_ms"]
+    assert len(committed(bench)) == (1_000 - start_ms) * 8
+
+
+@pytest.mark.parametrize("between", [CLEAR, COMMIT])
+def test_half_a_sample_does_not_shift_the_next_turn(between: dict[str, Any]) -> None:
+    bench = manual()
+    bench.send(append(loud(200) + b"\x01"), between)
+    assert committed(bench, append(loud(300))) == loud(300)
+
+
+def test_a_refused_commit_does_not_cut_telephone_audio_apart() -> None:
+    whole, halves = manual(), manual()
+    for bench in (whole, halves):
+        bench.send(update(**TELEPHONE))
+    assert error(halves.send(append(TONE_8K[:400]), COMMIT))["code"] == "input_audio_buffer_commit_empty"
+    assert committed(halves, append(TONE_8K[400:])) == committed(whole, append(TONE_8K))
 
 
 # ---- recognition -----------------------------------------------------------------------------------------------------

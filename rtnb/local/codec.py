@@ -26,6 +26,10 @@ class Decoder(Protocol):
         """Take bytes of any length; return whole samples at 24 kHz."""
         ...
 
+    def flush(self) -> bytes:
+        """What is still held, at the end of a turn; what comes next begins anew."""
+        ...
+
 
 class Encoder(Protocol):
     """From 24 kHz PCM16 to the wire's format."""
@@ -53,6 +57,7 @@ class _Pcm:
         return data[:whole]
 
     def flush(self) -> bytes:
+        self._half = b""
         return b""
 
 
@@ -71,6 +76,11 @@ class _FromG711:
         samples = self._decode(data).astype("float32") / 32768.0
         pcm: bytes = self._to_pcm16(self._resampler.push(samples))
         self.held_ms += len(data) * 1000 / _G711_RATE - len(pcm) / BYTES_PER_MS
+        return pcm
+
+    def flush(self) -> bytes:
+        self.held_ms = 0.0
+        pcm: bytes = self._to_pcm16(self._resampler.flush())
         return pcm
 
 

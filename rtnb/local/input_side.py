@@ -116,6 +116,7 @@ class InputSide:
     def configure(self) -> None:
         """Follow the session after an update; speech goes on, unless turn detection is switched on or off."""
         if self._session.input_format != self._format:
+            self._decoded(self._decoder.flush())
             self._format = self._session.input_format
             self._decoder = codec.decoder(self._format)
         settings = self._session.turn_detection
@@ -145,7 +146,9 @@ class InputSide:
 
     def append(self, data: bytes) -> None:
         """Take audio in the session's input format; `digest` looks at it."""
-        pcm = self._decoder.push(data)
+        self._decoded(self._decoder.push(data))
+
+    def _decoded(self, pcm: bytes) -> None:
         if not self._has_turns:
             if pcm:
                 self._take(pcm)
@@ -218,13 +221,13 @@ class InputSide:
     def commit(self) -> Problem | None:
         """Commit by hand."""
         self.digest_all()
-        start_ms = self._buffer.start_ms if self._speech_ms is None else self._speech_ms
-        held_ms = self._buffer.ms if self._speech_ms is None else float(self._buffer.end_ms - start_ms)
-        # What the resampler of G.711 still holds counts as appended; rounded, for it is a sum of fractions.
-        held_ms = round(held_ms + (self._decoder.held_ms if held_ms else 0.0), 2)
+        if self._held_ms >= LIMITS.MIN_COMMIT_MS:  # else the audio is kept, and goes on without a seam
+            self._decoded(self._decoder.flush())
+            self.digest_all()
+        held_ms = self._held_ms
         if held_ms < LIMITS.MIN_COMMIT_MS:
             return problems.buffer_too_small(held_ms)
-        pcm = self._buffer.take(start_ms)
+        pcm = self._buffer.take(self._speech_ms)
         if self._utterance is None:
             self._begin(new_id("item"), pcm)
         assert self._utterance is not None
@@ -233,9 +236,17 @@ class InputSide:
         self._commit(self._utterance, pcm)
         return None
 
+    @property
+    def _held_ms(self) -> float:
+        """What a commit would take."""
+        held_ms = self._buffer.ms if self._speech_ms is None else float(self._buffer.end_ms - self._speech_ms)
+        # What the resampler of G.711 still holds counts as appended; rounded, for it is a sum of fractions.
+        return round(held_ms + (self._decoder.held_ms if held_ms else 0.0), 2)
+
     def clear(self) -> None:
         """Throw the buffer away."""
         self.digest_all()
+        self._decoder = codec.decoder(self._format)
         self._forget_utterance()
         self._buffer.clear()
         if self._turns is not None:
