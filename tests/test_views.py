@@ -547,6 +547,28 @@ def test_memory_and_weather_appear_when_there_are_such_tools() -> None:
         view.close()
 
 
+def test_a_memory_is_followed_by_every_panel_that_shows_it_and_by_the_users_own_function() -> None:
+    from rtnb.toolbox import Memory
+
+    memory, seen = Memory(), []
+    memory.on_change = seen.append
+    with rtnb.Session("local", output="text", tools=memory.tools) as session:
+        views = [SidePanels(session), SidePanels(session)]
+        for number in range(2):
+            all_kept = [Kept(view) for view in views]
+            for kept in all_kept:
+                kept.page(kind="hello")
+                kept.wait("panels")
+            memory.set_memory("number", str(number))
+            for kept in all_kept:
+                until(lambda kept=kept, number=number: kept.messages[-1]["memory"]["rows"] == [["number", str(number)]])
+            views.pop(0).close()
+    assert seen == [memory, memory]
+    for view in views:
+        view.close()
+    assert memory._watchers == ()
+
+
 def test_the_panels_of_tools_take_the_room_for_their_map_with_them() -> None:
     with rtnb.Session("local", output="text") as session:
         view = SidePanels(session)

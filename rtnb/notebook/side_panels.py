@@ -60,6 +60,7 @@ class SidePanels(View):
     def __init__(self, session: Any) -> None:
         self._session = session
         self._told: dict[str, Any] = {}
+        self._watched: Memory | None = None
         self.tiles = ipywidgets.VBox()
         """Holds the map with tiles once it was asked for: to be shown near the panels, as `side_panels` does."""
         super().__init__()
@@ -75,6 +76,7 @@ class SidePanels(View):
         for widget in (*self.tiles.children, self.tiles):
             widget.close()
         super().close()
+        self._follow(None)
 
     @property
     def memory(self) -> Memory | None:
@@ -104,6 +106,18 @@ class SidePanels(View):
             if change.kind == "session" or (change.item is not None and change.item.type == "function_call_output"):
                 self.news()
 
+    def _remembered(self, memory: Memory) -> None:
+        self.news()
+
+    def _follow(self, memory: Memory | None) -> None:
+        """Hear of changes of this memory, and of no other."""
+        if memory is not self._watched:
+            if self._watched is not None:
+                self._watched.unwatch(self._remembered)
+            if memory is not None:
+                memory.watch(self._remembered)
+            self._watched = memory
+
     # ---- on the feed's thread
 
     def hello(self) -> None:
@@ -114,8 +128,7 @@ class SidePanels(View):
     def flush(self, land: Any = None) -> None:
         """Send the panels when they are different."""
         memory, weather = self.memory, self.weather
-        if memory is not None and memory.on_change is None:
-            memory.on_change = lambda _: self.news()
+        self._follow(memory)
         secrets = secrets_of(self._session)
         told: dict[str, Any] = {"memory": None, "weather": weather}
         if memory is not None:

@@ -52,6 +52,7 @@ class Memory(Mapping[str, str]):
         self.path = Path(path) if path is not None else None
         self.problem: str | None = None
         self.on_change: Callable[[Memory], None] | None = None
+        self._watchers: tuple[Callable[[Memory], None], ...] = ()
         self._lock = threading.Lock()
         self._entries: dict[str, str] = self._load() if self.path is not None else {}
 
@@ -92,6 +93,16 @@ class Memory(Mapping[str, str]):
         """Both tools, to give to a session."""
         return [self.set_memory, self.get_memory]
 
+    def watch(self, watcher: Callable[[Memory], None]) -> None:
+        """Call `watcher` as `on_change` is, beside it; views that show the memory do so."""
+        with self._lock:
+            self._watchers = (*self._watchers, watcher)
+
+    def unwatch(self, watcher: Callable[[Memory], None]) -> None:
+        """Call it no more."""
+        with self._lock:
+            self._watchers = tuple(each for each in self._watchers if each != watcher)
+
     def clear(self) -> None:
         """Forget everything, in the file too."""
         with self._lock:
@@ -128,11 +139,12 @@ class Memory(Mapping[str, str]):
         self._entries = entries
 
     def _tell(self) -> None:
-        if self.on_change is not None:
-            try:
-                self.on_change(self)
-            except Exception:  # noqa: BLE001 - a view that fails must not fail the tool
-                _log.exception("on_change of a memory failed")
+        for tell in (self.on_change, *self._watchers):
+            if tell is not None:
+                try:
+                    tell(self)
+                except Exception:  # noqa: BLE001 - a view that fails must not fail the tool
+                    _log.exception("on_change of a memory failed")
 
     def _load(self) -> dict[str, str]:
         assert self.path is not None
