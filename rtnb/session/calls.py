@@ -1,12 +1,11 @@
 """The calls of a session that change the conversation or the audio buffer and wait for the server's word.
 
-Imports `rtnb.core` and `rtnb.session.link`.
+Imports `rtnb.core` and its neighbours in `rtnb.session`.
 """
 
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -25,6 +24,7 @@ from rtnb.core.protocol import (
     user_message,
 )
 from rtnb.session.content import content_parts, pcm_of
+from rtnb.session.deadline import countdown
 from rtnb.session.link import Link
 from rtnb.session.router import Router
 from rtnb.session.telephone import Line
@@ -80,29 +80,27 @@ class Calls:
         self, event: Event, name: str, *, where: Callable[[Event], bool] | None = None, timeout: float
     ) -> Entry:
         """Send an event and wait for its answer; when the connection is lost meanwhile, once more in the next one."""
-        end = time.monotonic() + timeout
+        left = countdown(timeout)
         while True:
-            link = await self.ready_link(timeout)
+            link = await self.ready_link(left())
             try:
-                return await link.request(event, name, where=where, timeout=timeout)
+                return await link.request(event, name, where=where, timeout=left())
             except ConnectionClosed:
                 if not self.staying.is_away:
                     raise
-            timeout = max(end - time.monotonic(), 0)
 
     async def await_event(
         self, pattern: str, *, where: Callable[[Event], bool] | None = None, after: int, timeout: float
     ) -> Entry:
         """Wait for an event of the server, also over the loss of a connection."""
-        end = time.monotonic() + timeout
+        left = countdown(timeout)
         while True:
-            link = await self.ready_link(timeout)
+            link = await self.ready_link(left())
             try:
-                return await link.wait(pattern, where=where, after=after, timeout=timeout)
+                return await link.wait(pattern, where=where, after=after, timeout=left())
             except ConnectionClosed:
                 if not self.staying.is_away:
                     raise
-            timeout = max(end - time.monotonic(), 0)
 
     # ---- the audio buffer
 

@@ -27,7 +27,6 @@ from rtnb.core.errors import (
     NotConnected,
     ProtocolError,
     RtnbError,
-    ServerError,
     WaitTimeout,
     redact,
 )
@@ -48,6 +47,7 @@ from rtnb.session.accounts import Accounting
 from rtnb.session.calls import Calls, refuse_errors
 from rtnb.session.capture import Capture
 from rtnb.session.content import content_parts
+from rtnb.session.deadline import countdown
 from rtnb.session.greeting import confirmed
 from rtnb.session.link import Link, checked
 from rtnb.session.listeners import Listeners
@@ -155,28 +155,33 @@ class Core(Accounting, Calls, Sounding):
 
     # ---- opening and closing
 
-    async def do_connect(self, timeout: float = _CONNECT_S) -> None:
-        """Open, or join whoever is opening."""
+    async def do_connect(self, timeout: float = _CONNECT_S, *, patience: float | None = None) -> None:
+        """Open, or join whoever is opening; for as long as that takes, or `patience` seconds."""
         if self.state is SessionState.READY:
             return
         if self.staying.is_away:
-            await self.staying.join(timeout)
+            await self.staying.join(timeout if patience is None else patience)
             return
-        if self._opening is None:
-            self._opening = asyncio.get_running_loop().create_task(self._open(timeout))
-            self._opening.add_done_callback(self._opened)
         opening = self._opening
+        if opening is None:
+            opening = self._opening = asyncio.get_running_loop().create_task(self._open(timeout))
+            opening.add_done_callback(self._opened)
+        elif patience is None:
+            patience = timeout
         self._joined += 1
         try:
-            await asyncio.shield(opening)
+            await asyncio.wait({opening}, timeout=patience)
         except asyncio.CancelledError:
-            if opening.cancelled():
-                raise ConnectionClosed("the session was closed before it was open", code=1000) from None
             if self._joined == 1:
                 opening.cancel()  # an interrupted connect() leaves nothing behind that goes on trying
             raise
         finally:
             self._joined -= 1
+        if not opening.done():
+            raise WaitTimeout(f"the connection was not open within {patience:g} s; it is still being opened")
+        if opening.cancelled():
+            raise ConnectionClosed("the session was closed before it was open", code=1000)
+        opening.result()
 
     def _opened(self, task: asyncio.Task[None]) -> None:
         self._opening = None
@@ -451,11 +456,12 @@ class Core(Accounting, Calls, Sounding):
     ) -> Event:
         """Wait for an event; see `rtnb.Session.wait`."""
         start = self._cursor if after is None else self._place(after)
+        left = countdown(timeout)
         if self.link is None and (self._opening is not None or self._early):
-            await self.do_connect()  # something was asked just now
+            await self.do_connect(patience=timeout)  # something was asked just now
         entry = self.log.find(pattern, direction="server", where=where, after=start)
         if entry is None:
-            entry = await self.await_event(pattern, where=where, after=start, timeout=timeout)
+            entry = await self.await_event(pattern, where=where, after=start, timeout=left())
         self._cursor = entry.index
         self.unclaimed.claim(entry)
         return entry.event

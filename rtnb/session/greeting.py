@@ -31,7 +31,7 @@ async def greeting(link: Link, *, after: int, timeout: float) -> Entry | None:
     after
         Index of the log.
     timeout
-        Seconds for opening as a whole.
+        Seconds left for opening as a whole.
     """
     if link.spoken is None:
         return await link.wait("*", after=after, timeout=timeout)
@@ -58,7 +58,7 @@ async def confirmed(link: Link, update: Event, *, timeout: float) -> None:
         return
     patience = min(timeout / 2, _PATIENCE_S) if spoken.confirms else min(timeout, _KNOWN_SILENT_S)
     if not spoken.greets and spoken.confirms:
-        patience = timeout - patience  # it said nothing so far, and may still load its models
+        patience = timeout  # it said nothing so far, and may still load its models
     try:
         await link.request(update, "session.updated", timeout=patience)
         spoken.confirms = True

@@ -3,7 +3,7 @@
 api.openai.com accepts the WebSocket before it looks at the key (REALTIME handshake: 101, one ``error`` event, close),
 so a failure is mostly told by the first event, not by HTTP.
 
-Imports `rtnb.core`, `rtnb.net` and `rtnb.session.link`.
+Imports `rtnb.core`, `rtnb.net` and its neighbours in `rtnb.session`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from rtnb.core.protocol import session_update
 from rtnb.net.dialect import DialectTransport
 from rtnb.net.endpoints import Endpoint, shown_url
 from rtnb.net.transport import Transport, open_websocket
+from rtnb.session.deadline import countdown
 from rtnb.session.greeting import confirmed, greeting
 from rtnb.session.link import Link
 
@@ -57,7 +58,7 @@ async def open_link(
     stranded: Callable[[Link], None] = lambda link: None,
     transport: Transport | None = None,
 ) -> Link:
-    """Connect, wait for ``session.created``, send the configuration and wait until it holds.
+    """Connect, wait for ``session.created``, send the configuration and wait until it holds; all that in `timeout` s.
 
     Raises
     ------
@@ -66,6 +67,7 @@ async def open_link(
     ServerError
         The server refused the configuration.
     """
+    left = countdown(timeout)
     address = "the given transport"
     if transport is None:
         address = shown_url(endpoint.url)
@@ -83,20 +85,23 @@ async def open_link(
         odd=odd,
         stranded=stranded,
     )
+    first: Entry | None = None
     try:
-        first = await greeting(link, after=start, timeout=timeout)
+        first = await greeting(link, after=start, timeout=left())
         if first is not None and first.name == "error":
             raise _failure(first.event, endpoint)
-        await confirmed(link, session_update(config), timeout=timeout)
+        await confirmed(link, session_update(config), timeout=left())
     except BaseException as exc:
         await link.close()
         if isinstance(exc, ConnectionClosed):
             raise _closed(exc, log, start, endpoint) from exc
         if isinstance(exc, WaitTimeout):
-            raise ConnectionFailed(
-                f"{address} took the connection and then said nothing within {timeout:g} s; is it a realtime endpoint?",
-                reason="timeout",
-            ) from exc
+            words = f"took the connection and then said nothing within {timeout:g} s; is it a realtime endpoint?"
+            if first is not None:
+                words = (
+                    f"greeted, but did not confirm the settings within {timeout:g} s; give connect(timeout=...) more"
+                )
+            raise ConnectionFailed(f"{address} {words}", reason="timeout") from exc
         raise
     return link
 
