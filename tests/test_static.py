@@ -5,15 +5,19 @@ from __future__ import annotations
 import html.parser
 import re
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers_session import Lab
 
 import rtnb
 from rtnb.core.conversation import Conversation
 from rtnb.core.log import EventLog
+from rtnb.local.brains import call
 from rtnb.notebook import static
+from rtnb.notebook.live import _bundle
 from rtnb.notebook.static import MOST_CHARS, REPLY_SOUND_CHARS, player, reply_html, session_html, small_sound
 
 SAVED = 300_000
@@ -156,6 +160,42 @@ def test_planted_keys_are_nowhere() -> None:
     assert "My key is" in shown
     assert key not in shown
     assert other not in shown
+
+
+@pytest.mark.parametrize("key", ["sk-" + "proj-" + "Q" * 40, "".join(["correct", "<horse>", "battery"])])
+def test_planted_keys_are_in_no_picture_of_a_reply_or_of_the_items(key: str) -> None:
+    lab = Lab()
+    try:
+        session = lab.session(call("look", key=key), f"Your key is {key}", "Nothing.", key=key)
+
+        @session.tool
+        def look(key: str) -> rtnb.Result:
+            """Look at a key."""
+            return rtnb.Result({"key": key, "rest": "x" * 300}, show=Shown(key))
+
+        reply = session.ask(f"My key is {key}")
+        reply.wait()
+        session.ask("And now?").wait()
+        assert session._core.secrets == (key,)
+        told = [*reply._repr_mimebundle_().values(), *_bundle(reply).values(), repr(reply)]
+        told += [session.items._repr_html_(), session.turns._repr_html_(), session_html(session)]
+        assert reply.text == f"Your key is {key}", "the data are what they are"
+        for text in told:
+            assert key not in text
+            assert escape(key) not in text
+            assert key[:20] not in text, "nor the beginning of one"
+    finally:
+        lab.close()
+
+
+class Shown:
+    """What a tool shows, as text."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def __repr__(self) -> str:
+        return f"The key is {self.key}"
 
 
 def test_a_key_in_use_that_looks_like_nothing_is_not_shown_either() -> None:

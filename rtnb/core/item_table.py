@@ -1,12 +1,14 @@
 """The items of a conversation as a list that shows itself as a table.
 
-Imports `rtnb.core.items` and `rtnb.core.tables`.
+Imports `rtnb.core.errors`, `rtnb.core.items` and `rtnb.core.tables`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
+from rtnb.core.errors import redact
 from rtnb.core.items import Item
 from rtnb.core.tables import Table, html_table
 
@@ -16,9 +18,17 @@ _SHOWN_CHARS: Final = 160
 
 
 class ItemTable(Table[Item]):
-    """The items of a conversation, in its order: a list, equal to any list of the same items."""
+    """The items of a conversation, in its order: a list, equal to any list of the same items.
 
-    __slots__ = ()
+    Parameters
+    ----------
+    items
+        In order.
+    secrets
+        Keys in use: like all that looks like a key, they are not shown as HTML. The items themselves stay as they are.
+    """
+
+    __slots__ = ("_secrets",)
 
     columns = (
         "index",
@@ -40,6 +50,10 @@ class ItemTable(Table[Item]):
         "audio_end_ms",
     )
 
+    def __init__(self, items: Iterable[Item] = (), *, secrets: tuple[str, ...] = ()) -> None:
+        super().__init__(items)
+        self._secrets = secrets
+
     def to_dict(self) -> list[dict[str, Any]]:
         """One plain row for each item, sound as its length; `Item.to_dict` gives all of one."""
         return [_row(index, item) for index, item in enumerate(self)]
@@ -50,6 +64,7 @@ class ItemTable(Table[Item]):
             said = item.text or (
                 f"{item.name}({item.arguments})" if item.type == "function_call" else item.output or ""
             )
+            said = redact(said, *self._secrets)  # before it is cut: half a key is not known as one
             seconds = f"{item.audio_ms / 1000:.1f} s" if item.audio_ms else None
             what = item.role or item.type.replace("_", " ")
             rows.append([index, what, item.status, said if len(said) <= _SHOWN_CHARS else said[:159] + "…", seconds])

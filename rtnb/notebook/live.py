@@ -1,6 +1,6 @@
 """What a cell shows while something happens: replies that grow, and one-line notices.
 
-Imports `rtnb.session.reply` and `rtnb.notebook.static`; IPython when it is there.
+Imports `rtnb.core.errors`, `rtnb.session.reply` and `rtnb.notebook.static`; IPython when it is there.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import threading
 import time
 from typing import Any, Final
 
+from rtnb.core.errors import redact
 from rtnb.notebook.static import reply_html
 from rtnb.session.reply import Reply
 
@@ -56,12 +57,15 @@ def _follow(reply: Reply, handle: Any) -> None:
 
 
 def _bundle(reply: Reply) -> dict[str, str]:
-    shown = [_rich(call.shown) for call in reply.tool_calls_so_far if call.shown is not None]
+    shown = [_rich(call.shown, reply._host.secrets) for call in reply.tool_calls_so_far if call.shown is not None]
     return {"text/plain": reply.as_plain(), "text/html": reply_html(reply) + "".join(shown)}
 
 
-def _rich(value: Any) -> str:
-    """What a tool wants a person to see (`rtnb.Result`), as HTML: its own, its picture, or its text."""
+def _rich(value: Any, secrets: tuple[str, ...]) -> str:
+    """What a tool wants a person to see (`rtnb.Result`), as HTML: its own, its picture, or its text.
+
+    In HTML of its own only the keys in use are hidden: names of classes may look like keys.
+    """
     from IPython.core.formatters import DisplayFormatter
     from IPython.core.getipython import get_ipython
 
@@ -69,11 +73,14 @@ def _rich(value: Any) -> str:
     formatter = shell.display_formatter if shell is not None else DisplayFormatter()
     data, _ = formatter.format(value)
     if "text/html" in data:
-        return str(data["text/html"])
+        own = str(data["text/html"])
+        for secret in secrets:
+            own = own.replace(html.escape(secret), "[key]")
+        return own
     if "image/png" in data:
         png = data["image/png"]
         text = base64.b64encode(png).decode("ascii") if isinstance(png, bytes) else str(png).strip()
         return f'<img alt="picture of a tool" style="max-width:100%" src="data:image/png;base64,{text}">'
     if "image/svg+xml" in data:
         return str(data["image/svg+xml"])
-    return f"<pre>{html.escape(str(data.get('text/plain', value)))}</pre>"
+    return f"<pre>{html.escape(redact(str(data.get('text/plain', value)), *secrets))}</pre>"

@@ -138,6 +138,11 @@ class Accounting:
 
     # ---- of one reply
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """As `Host.secrets` in `rtnb.session.reply`."""
+        return self.endpoint.secrets
+
     def reply_events(self, reply: Reply) -> EventLog:
         """The events of a reply."""
         responses = {response.id for response in reply.responses}

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mappin
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-from rtnb.core.errors import ResponseFailed, RtnbError, WaitTimeout
+from rtnb.core.errors import ResponseFailed, RtnbError, WaitTimeout, redact
 from rtnb.core.services import is_provided, service
 from rtnb.session.reply_html import html_of, plain_of
 from rtnb.session.runner import join, wait_for
@@ -88,6 +88,11 @@ class ToolCall:
 
 class Host(Protocol):
     """What a reply needs of its session."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Keys in use, which nothing that is shown may hold."""
+        ...
 
     def cancel_reply(self, reply: Reply) -> None:
         """Cancel its response, or take it out of the queue."""
@@ -330,7 +335,7 @@ class Reply:
 
     def __repr__(self) -> str:
         calls = f", {len(self.tool_calls_so_far)} tool calls" if self.tool_calls_so_far else ""
-        text = self.text_so_far
+        text = redact(self.text_so_far, *self._host.secrets)
         short = text if len(text) <= 60 else text[:57] + "..."
         return f"<Reply {self._status}{calls}: {short!r}>"
 
@@ -347,11 +352,11 @@ class Reply:
 
     def as_plain(self) -> str:
         """What a terminal shows: the text so far, calls and outcome."""
-        return plain_of(self, self._state_words())
+        return plain_of(self, self._state_words(), self._host.secrets)
 
     def as_html(self) -> str:
         """What a notebook shows: the same, without scripts."""
-        return html_of(self, self._state_words())
+        return html_of(self, self._state_words(), self._host.secrets)
 
     def watch(self, fn: Callable[[Reply], None]) -> None:
         """Call `fn` (on the session's thread, so briefly) at each change, and once at once."""

@@ -317,7 +317,8 @@ class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
         """Wait for an event of the server.
 
         It never misses one that came between two calls: without `after` it looks at everything since the event that
-        the last `wait` gave, or since the last `send`, `ask`, `respond`, `commit` or `update`, whichever is later.
+        the last `wait` gave, or since the last `send`, `ask`, `respond`, `commit` or `update`, whichever is later. What
+        listeners and tools do does not count; in these it is what they did themselves.
 
         Parameters
         ----------
@@ -429,7 +430,7 @@ class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
     @property
     def items(self) -> ItemTable:
         """The items of the conversation, in its order: a list, with ``to_dict()`` and ``to_pandas()``."""
-        return ItemTable(self._core.conversation.items)
+        return ItemTable(self._core.conversation.items, secrets=self._core.secrets)
 
     def insert(
         self,
