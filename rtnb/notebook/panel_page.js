@@ -6,6 +6,9 @@ import { Press } from "./panel_press.js";
 const HELLO_MS = 20_000;
 const ANSWER_MS = 4_000;
 const CHANGES = new Set(["vad", "set", "option", "source"]);
+const SLOW = new Set(["connect", "new", "upload", "clip", "say"]);
+const LOST_MS = 20_000; // no answer will come any more: the page was offline, say
+const SLOW_LOST_MS = 60_000;
 
 /** Words and shape for each state of the connection: never by colour alone. */
 export const STATES = /** @type {Record<string, [string, string]>} */ ({
@@ -72,6 +75,7 @@ export class Page {
 
   close() {
     clearInterval(this.beat);
+    this.giveUp();
     if (!this.dead) this.post("bye");
     this.model.off("msg:custom", this.onCustom);
     this.kernel?.statusChanged?.disconnect?.(this.onStatus);
@@ -84,6 +88,7 @@ export class Page {
     this.dead = why;
     this.press.reset();
     clearInterval(this.beat);
+    this.giveUp();
     this.changed();
   }
 
@@ -128,19 +133,37 @@ export class Page {
     return this.n;
   }
 
-  /** Send and wait until it is done. @param {string} kind @param {any} [fields] @param {ArrayBuffer[]} [buffers] @returns {Promise<boolean>} */
+  /**
+   * Send and wait until it is done; false, and a word about it, when no answer comes.
+   * @param {string} kind @param {any} [fields] @param {ArrayBuffer[]} [buffers] @returns {Promise<boolean>}
+   */
   ask(kind, fields = {}, buffers = []) {
+    if (this.dead) return Promise.resolve(false);
     this.note = "";
     const n = this.post(kind, fields, buffers);
     const isChange = CHANGES.has(kind);
+    const limit = SLOW.has(kind) ? SLOW_LOST_MS : LOST_MS;
     if (isChange) this.changes++;
-    return new Promise((resolve) =>
+    return new Promise((resolve) => {
+      const late = () => {
+        if (this.lane === "comm" && this.kernel?.status === "busy") return void (timer = setTimeout(late, limit)); // it waits for the cell
+        this.note = "The kernel has not answered, and may not have done what you asked for. Look, and try again.";
+        this.waiting.get(n)?.(false);
+      };
+      let timer = setTimeout(late, limit);
       this.waiting.set(n, (ok) => {
+        clearTimeout(timer);
+        this.waiting.delete(n);
         if (isChange) this.changes--;
         resolve(ok);
         this.changed();
-      }),
-    );
+      });
+    });
+  }
+
+  /** Nobody will answer what is still waiting. */
+  giveUp() {
+    for (const settle of [...this.waiting.values()]) settle(false);
   }
 
   onCustom(/** @type {any} */ content) {
@@ -150,7 +173,6 @@ export class Page {
       this.changed();
     } else if (content?.kind === "answer") {
       this.waiting.get(content.n)?.(content.ok);
-      this.waiting.delete(content.n);
     } else if (content?.kind === "gone") this.die("This panel was closed. session.panel shows a new one.");
   }
 
@@ -258,6 +280,12 @@ export class Page {
   async connect() {
     this.engine?.start().then(() => this.engine.resume(), () => {});
     if ((await this.ask("connect")) && this.detects && !this.isRecording) this.listen(true);
+  }
+
+  /** An empty conversation; a microphone that listened does so again. */
+  async renew() {
+    const listened = this.detects && this.isRecording;
+    if ((await this.ask("new")) && listened && this.detects) this.listen(true);
   }
 
   /** @param {any} detection */

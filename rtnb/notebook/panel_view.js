@@ -118,7 +118,7 @@ export function view({ page, el }) {
   on(window, "blur", () => page.press.lost());
 
   on(".rtnb-connect", "click", () => (["idle", "closed", "failed"].includes(page.parts.connection?.state) ? page.connect() : page.ask("disconnect")));
-  on(".rtnb-new", "click", () => page.ask("new"));
+  on(".rtnb-new", "click", () => page.renew());
   on(".rtnb-mute", "click", () => page.engine?.mute(!page.engine.muted));
   on(".rtnb-stop", "click", () => page.stop());
   on(root, "keydown", (event) => {
