@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from typing import Any
 
 import pytest
 from helpers_session import TIMEOUT_S, Gate, Heard, Lab, eventually, in_thread, lab
@@ -101,6 +102,47 @@ def test_wait_never_misses_an_event_that_came_between_two_calls(lab: Lab) -> Non
     assert first["delta"] + second["delta"] == "one two"
     done = session.wait("response.done", timeout=1)
     assert done["response"]["id"] == created["response"]["id"]
+
+
+def test_what_a_listener_or_a_tool_sends_hides_no_event_from_the_cell_that_waits(lab: Lab) -> None:
+    session = lab.session([call("look"), call("listen")], "Done.")
+    heard, awaited = Heard(), Heard()
+    clear = {"type": "input_audio_buffer.clear"}
+
+    @session.tool
+    def look() -> str:
+        """Look."""
+        session.send(clear)
+        return "seen"
+
+    @session.tool
+    async def listen() -> str:
+        """Listen."""
+        session.send(clear)
+        return "heard"
+
+    def answer(event: Any) -> None:
+        session.send(clear)
+        heard(session.wait("input_audio_buffer.cleared"))
+
+    async def answer_too(event: Any) -> None:
+        session.send(clear)
+        awaited(await session.aio.wait("input_audio_buffer.cleared"))
+
+    session.connect()
+    session.on("response.done", answer)
+    session.on("response.done", answer_too)
+    session.send(CREATE)
+    for _ in range(2):  # the response with the call, and the follow-up
+        assert heard.next()["type"] == awaited.next()["type"] == "input_audio_buffer.cleared"
+    assert session.wait("response.created") == session.events.filter("response.created")[0].event
+    assert session.wait("response.done") == session.events.filter("response.done")[0].event
+    outputs = [entry.event["item"]["output"] for entry in session.events.filter("conversation.item.create")]
+    assert sorted(outputs) == ["heard", "seen"]
+    session.send(clear)
+    session.wait("input_audio_buffer.cleared")
+    with pytest.raises(rtnb.WaitTimeout):
+        session.wait("response.done", timeout=0.05)
 
 
 def test_wait_takes_a_glob_and_a_condition(lab: Lab) -> None:

@@ -24,6 +24,7 @@ from rtnb.core.protocol import (
     user_message,
 )
 from rtnb.session.content import content_parts, pcm_of
+from rtnb.session.cursor import Cursor
 from rtnb.session.deadline import countdown
 from rtnb.session.link import Link
 from rtnb.session.router import Router
@@ -44,7 +45,7 @@ class Calls:
     conversation: Conversation
     log: EventLog
     router: Router
-    _cursor: int
+    cursor: Cursor
     line: Line
     staying: Staying
     _appended: int  # bytes of 24 kHz PCM16 in the input buffer that were not committed yet
@@ -128,7 +129,7 @@ class Calls:
             )
         self._appended = 0
         self._append(self.line.flush())
-        self._cursor = len(self.log) - 1
+        self.cursor.move(len(self.log) - 1)
         entry = await self.request(
             {"type": "input_audio_buffer.commit"}, "input_audio_buffer.committed", timeout=timeout
         )

@@ -47,6 +47,7 @@ from rtnb.session.accounts import Accounting
 from rtnb.session.calls import Calls, refuse_errors
 from rtnb.session.capture import Capture
 from rtnb.session.content import content_parts
+from rtnb.session.cursor import Cursor
 from rtnb.session.deadline import countdown
 from rtnb.session.greeting import confirmed
 from rtnb.session.link import Link, checked
@@ -115,7 +116,7 @@ class Core(Accounting, Calls, Sounding):
         self._opening: asyncio.Task[None] | None = None
         self._joined = 0  # how many wait for the opening
         self._early: deque[Turn] = deque()  # asked before the connection was ready
-        self._cursor = -1  # where `wait` looks from
+        self.cursor = Cursor()
         self._raw_updates: list[tuple[str, Any]] = []  # sent by hand, with their event ids; not yet in `config`
         self.line = Line(lambda: self.input_format)
         self._appended = 0  # bytes of 24 kHz PCM16 in the input buffer that were not committed yet
@@ -341,7 +342,7 @@ class Core(Accounting, Calls, Sounding):
         turn.reply.tools = own
         if self.endpoint.kind != "url":  # other servers may take more than the service does
             refuse_errors({"type": "response.create", "response": settings})
-        self._cursor = len(self.log) - 1
+        self.cursor.move(len(self.log) - 1)
         turn.reply.started_at = len(self.log)
         self.asked_at[turn.event_id] = self.clock()
         self.replies.append(turn.reply)
@@ -437,7 +438,7 @@ class Core(Accounting, Calls, Sounding):
             self.open_link()
         if event["type"] == "response.create":
             self.spending.check()
-        self._cursor = len(self.log) - 1
+        self.cursor.move(len(self.log) - 1)
         event["event_id"] = event_id = event.get("event_id") or new_id("event")
         if event["type"] == "response.create" and (event.get("response") or {}).get("conversation") != "none":
             self.runner.post(self.sequencer.expect_foreign, event_id)
@@ -455,14 +456,14 @@ class Core(Accounting, Calls, Sounding):
         after: int | Entry | Event | None = None,
     ) -> Event:
         """Wait for an event; see `rtnb.Session.wait`."""
-        start = self._cursor if after is None else self._place(after)
+        start = self.cursor.place if after is None else self._place(after)
         left = countdown(timeout)
         if self.link is None and (self._opening is not None or self._early):
             await self.do_connect(patience=timeout)  # something was asked just now
         entry = self.log.find(pattern, direction="server", where=where, after=start)
         if entry is None:
             entry = await self.await_event(pattern, where=where, after=start, timeout=left())
-        self._cursor = entry.index
+        self.cursor.move(entry.index)
         self.unclaimed.claim(entry)
         return entry.event
 
@@ -530,7 +531,7 @@ class Core(Accounting, Calls, Sounding):
             link = await self.ready_link(_CONNECT_S)
             try:
                 async with link.updates:
-                    self._cursor = len(self.log) - 1
+                    self.cursor.move(len(self.log) - 1)
                     await confirmed(link, event, timeout=_CONNECT_S)
                 return
             except ConnectionClosed:

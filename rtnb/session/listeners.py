@@ -4,7 +4,7 @@ Plain functions run on one thread of their own, in the order of the events, so t
 nor the loop and may itself call any method of the session. ``async`` functions run on the session's loop. A function
 that fails is reported through logging (which shows it when nothing is configured) and stays subscribed.
 
-Imports nothing of rtnb.
+Imports `rtnb.session.cursor`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import threading
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any, Final, TypeAlias
+
+from rtnb.session.cursor import apart
 
 __all__ = ["REFERENCE_EVENTS", "Listener", "Listeners"]
 
@@ -122,6 +124,7 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 def _drain(waiting: queue.SimpleQueue[tuple[Listener, Any] | None], loop: asyncio.AbstractEventLoop) -> None:
+    apart()
     while (work := waiting.get()) is not None:
         fn, payload = work
         try:
@@ -133,6 +136,7 @@ def _drain(waiting: queue.SimpleQueue[tuple[Listener, Any] | None], loop: asynci
 
 
 async def _guarded(fn: Listener, payload: Any) -> None:
+    apart()
     try:
         await fn(payload)
     except asyncio.CancelledError:

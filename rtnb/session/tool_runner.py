@@ -14,7 +14,7 @@ plain function          runs in a daemon thread, with a copy of the caller's con
 timeout, cancelled      a task is cancelled; a thread cannot be, it is abandoned and whatever it gives is dropped
 ======================  ==========================================================================================
 
-What a tool prints goes where prints of a thread go. Imports `rtnb.core`.
+What a tool prints goes where prints of a thread go. Imports `rtnb.core` and its neighbours in `rtnb.session`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from rtnb.core.errors import redact
 from rtnb.core.tool_arguments import ToolArgumentError
 from rtnb.core.tool_output import OUTPUT_CHARS, Result, encode_output, error_output, error_text
 from rtnb.core.tools import PREFER_RECORDED, Tool
+from rtnb.session.cursor import apart
 from rtnb.session.tool_threads import ThreadsBusy, ToolThreads
 
 __all__ = ["Approve", "OutcomeKind", "ToolOutcome", "ToolRunner"]
@@ -234,7 +235,8 @@ class ToolRunner:
 
     async def _work(self, tool: Tool, values: dict[str, Any]) -> tuple[str, Any, Any, BaseException | None]:
         """Output, value, shown, exception: a failure is a part of the result, see `ToolThreads.submit`."""
-        PREFER_RECORDED.set(self.prefer_recorded)  # for this task, and through its context for the thread
+        apart()  # this and the next are for this task, and through its context for the thread
+        PREFER_RECORDED.set(self.prefer_recorded)
         try:
             if tool.is_async:
                 returned = await tool.run(values)
