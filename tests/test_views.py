@@ -407,6 +407,32 @@ def test_a_page_deletes_an_item_and_its_row_goes(talk: tuple[rtnb.Session, Kept]
     assert [item.role for item in session.items] == ["assistant"]
 
 
+def test_nothing_is_kept_of_items_that_are_gone_or_of_a_former_connection(talk: tuple[rtnb.Session, Kept]) -> None:
+    session, kept = talk
+    view = kept.view
+
+    @session.tool
+    def calculate_sum(a: float, b: float) -> float:
+        """Add two numbers."""
+        return a + b
+
+    def known() -> list[int]:
+        return [len(view._waves), len(view._wave_ms), len(view._calls)]
+
+    session.ask("What is 4 plus 6?").wait()
+    until(lambda: len(shown(kept)) == 3 and known() == [1, 1, 1])
+    for item in list(session.items):
+        session.delete(item)
+    until(lambda: known() == [0, 0, 0])
+    session.ask("What is 4 plus 6?").wait()
+    until(lambda: known() == [1, 1, 1])
+    session.close()
+    session.connect()
+    session.insert("Hello")
+    until(lambda: [row.get("text") for row in shown(kept)] == ["Hello"])
+    assert known() == [0, 0, 0]
+
+
 def test_what_cannot_be_deleted_is_told(talk: tuple[rtnb.Session, Kept]) -> None:
     session, kept = talk
     session.ask("hello").wait()

@@ -124,6 +124,10 @@ class ConversationView(View):
         """Send all rows."""
         self._touched.clear()
         self._sent.clear()
+        if self.conversation is not self._shown_conversation:
+            self._waves.clear()
+            self._wave_ms.clear()
+            self._calls.clear()
         self._shown_conversation = self.conversation
         items = [item for item in self.conversation.items if is_shown(item)]
         speech = self.conversation.speech
@@ -150,6 +154,7 @@ class ConversationView(View):
         rows, gone = [], []
         for item in touched.values():
             if item.deleted:
+                self._forget(item)
                 if self._sent.pop(item.id, None) is not None:
                     gone.append(item.id)
                 continue
@@ -166,6 +171,13 @@ class ConversationView(View):
                 rows.append(row)
         if rows or gone:
             self._tell(rows, gone=gone)
+
+    def _forget(self, item: Item) -> None:
+        """Drop what was kept of an item that is gone, its sound first of all."""
+        self._waves.pop(item.id, None)
+        self._wave_ms.pop(item.id, None)
+        if item.call_id is not None and item.type == "function_call":
+            self._calls.pop(item.call_id, None)
 
     def heard(self, message: dict[str, Any]) -> None:
         """Answer a page that plays or deletes an item."""
@@ -219,10 +231,11 @@ class ConversationView(View):
             return None
         known = self._calls.get(item.call_id)
         if known is None:
-            for reply in getattr(self._source, "replies", [])[-_REPLIES_SEARCHED:]:
-                for call in reply.tool_calls_so_far:
-                    self._calls.setdefault(call.call_id, call)
-            known = self._calls.get(item.call_id)
+            replies = getattr(self._source, "replies", [])[-_REPLIES_SEARCHED:]
+            calls = (call for reply in reversed(replies) for call in reply.tool_calls_so_far)
+            known = next((call for call in calls if call.call_id == item.call_id), None)
+            if known is not None:
+                self._calls[item.call_id] = known
         return known
 
     def _difference(self, item: Item) -> dict[str, Any] | None:
