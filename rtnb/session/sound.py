@@ -26,36 +26,42 @@ what comes next is mostly one of the rows above.
 Audio of an interrupted response may still be on its way, and may begin an item that nobody has heard of yet. None of
 it is played; such an item is cut at 0 when its response is done.
 
+A loudspeaker that fails (its device is gone, or cannot be opened) is told in a hint and attached no more: the session
+goes on as one without a loudspeaker, in which nothing is cut but what was interrupted before.
+
 Imports `rtnb.core` and its neighbours in `rtnb.session`.
 """
 
 from __future__ import annotations
 
 import base64
+import logging
 import threading
 from collections.abc import Callable, Collection
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 from rtnb.core.changes import Change
 from rtnb.core.content import base64_bytes
+from rtnb.core.errors import RtnbError
 from rtnb.core.items import Item, Response
 from rtnb.core.playback import Cut, Ledger, looks_like_echo
 from rtnb.core.protocol import BYTES_PER_MS
 from rtnb.core.saved import Heard
+from rtnb.session.ears import OnHeard, listen, unlisten
 from rtnb.session.silent_speaker import SilentSpeaker
 from rtnb.session.telephone import FromTelephone, format_of
 
 __all__ = ["Heard", "Microphone", "SilentSpeaker", "Sound", "Speaker"]
 
-_OnHeard: TypeAlias = Callable[[str, int, bool], None]
+_log = logging.getLogger(__name__)
 
 _MOST_SPOKEN_OVER: Final = 16
 
 
 class Speaker(Protocol):
-    """A loudspeaker. Its methods return at once, from any thread."""
+    """A loudspeaker. Its methods return at once, from any thread; one that fails says why in what it raises."""
 
-    on_heard: _OnHeard | None
+    on_heard: OnHeard | None
 
     def play(self, item_id: str, pcm: bytes) -> None:
         """Append 24 kHz PCM16 to what is played of an item."""
@@ -117,12 +123,15 @@ class Sound:
         self.speaker: Speaker | None = None
         self.heard: list[Heard] = []
         """All reports, oldest first."""
+        self.failure = ""
+        """Why the loudspeaker that was attached last plays no more, in its words; empty when it does."""
         self.first_heard: dict[str, float] = {}
         """When the first sample of an item was heard, in seconds of the log."""
         self.news = threading.Condition()
         """Notified with each report, and when the connection is lost."""
         self.law: str = "audio/pcmu"
         """The session's output format, as far as it is not PCM."""
+        self._samples: dict[str, int] = {}  # how much of each item was heard, also after the ledger was cleared
         self._items: dict[str, Item] = {}  # those in the ledger without their last report
         self._running: dict[str, Response] = {}  # responses that are being made
         self._muted: set[str] = set()  # responses that were interrupted
@@ -142,14 +151,17 @@ class Sound:
             return
         if old is not None:
             if self.ledger.is_playing:
-                old.stop()
+                try:
+                    old.stop()
+                except Exception:  # noqa: BLE001 - it is somebody's loudspeaker, and no concern of ours any more
+                    _log.warning("the loudspeaker that was detached could not be silenced", exc_info=True)
             for track in self.ledger.unsettled:  # nobody will listen to their last reports
                 if track.item_id not in self._unplayed:
                     self._heard(track.item_id, track.heard, True)
-            _unlisten(old, self._on_heard)
-        self.speaker = speaker
+            unlisten(old, self._on_heard)
+        self.speaker, self.failure = speaker, ""
         if speaker is not None:
-            _listen(speaker, self._on_heard)
+            listen(speaker, self._on_heard)
 
     @property
     def is_playing(self) -> bool:
@@ -161,14 +173,20 @@ class Sound:
         if item_id in self.ledger:
             self._post(self._heard, item_id, samples, final)
 
-    def _heard(self, item_id: str, samples: int, final: bool) -> None:
+    def _note(self, item_id: str, samples: int, final: bool) -> Cut | None:
+        """Write a report down."""
         now = self._clock()
         self.heard.append(Heard(now, item_id, samples, final))
         if samples > 0:
             self.first_heard.setdefault(item_id, now)
+        self._samples[item_id] = max(self._samples.get(item_id, 0), samples)
         cut = self.ledger.hear(item_id, samples, final=final)
         with self.news:
             self.news.notify_all()
+        return cut
+
+    def _heard(self, item_id: str, samples: int, final: bool) -> None:
+        cut = self._note(item_id, samples, final)
         if cut is None:
             return
         item = self._items.pop(item_id, None)
@@ -185,12 +203,43 @@ class Sound:
             self._truncate(cut)
 
     def heard_of(self, items: Collection[str]) -> tuple[int, bool]:
-        """How many samples (24 kHz) of some items were heard, and whether that is all; from any thread."""
-        heard: dict[str, int] = {}
-        for report in list(self.heard):
-            if report.item_id in items:
-                heard[report.item_id] = max(heard.get(report.item_id, 0), report.samples)
-        return sum(heard.values()), not any(track.item_id in items for track in self.ledger.unsettled)
+        """How many samples (24 kHz) of some items were heard, and whether that is all; from any thread.
+
+        Raises
+        ------
+        RtnbError
+            The loudspeaker failed, and not all of them had been heard; its words.
+        """
+        if self.failure and not all(
+            item_id in self.ledger and self.ledger[item_id].was_heard_to_its_end for item_id in items
+        ):
+            raise RtnbError(f"nobody hears the rest: {self.failure}")
+        heard = sum(self._samples.get(item_id, 0) for item_id in items)
+        return heard, not any(track.item_id in items for track in self.ledger.unsettled)
+
+    def _use(self, call: Callable[..., None], *args: object) -> None:
+        """Call the loudspeaker. When it fails, what of the session needs none goes on."""
+        try:
+            call(*args)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the hint has its words
+            _log.info("the loudspeaker failed", exc_info=True)
+            self._detach_failed(exc)
+
+    def _detach_failed(self, exc: Exception) -> None:
+        speaker, self.speaker = self.speaker, None
+        if speaker is None:
+            return
+        unlisten(speaker, self._on_heard)
+        self.failure = f"the loudspeaker failed ({exc or type(exc).__name__})"
+        for track in self.ledger.unsettled:
+            if track.item_id in self._unplayed:
+                continue  # settled with its response
+            if track.is_stopped:
+                self._heard(track.item_id, track.heard, True)
+            else:
+                self._items.pop(track.item_id, None)
+                self._note(track.item_id, track.heard, True)
+        self._hint(f"{self.failure} and is attached no more: answers go on as text; see session.attach")
 
     # ---- what the server sends
 
@@ -202,7 +251,7 @@ class Sound:
         """The connection is gone, or is being closed: be silent, and forget."""
         self._is_lost = True
         if self.speaker is not None and self.ledger.is_playing:
-            self.speaker.stop()
+            self._use(self.speaker.stop)
         self.ledger.clear()
         self._items.clear()
         self._running.clear()
@@ -265,7 +314,7 @@ class Sound:
                 named = format_of(response.raw, "output") if response is not None else None
                 telephone = self._telephones[item.id] = FromTelephone(named or self.law)
             data = telephone.push(data)
-        speaker.play(item.id, data)
+        self._use(speaker.play, item.id, data)
 
     def audio_done(self, change: Change) -> None:
         """Note that an item has no more audio."""
@@ -297,8 +346,9 @@ class Sound:
         if self.speaker is None or track.is_stopped or track.is_over:
             return
         if telephone is not None and (rest := telephone.flush()):
-            self.speaker.play(item_id, rest)
-        self.speaker.end(item_id)
+            self._use(self.speaker.play, item_id, rest)
+        if self.speaker is not None:
+            self._use(self.speaker.end, item_id)
 
     # ---- interruptions
 
@@ -308,7 +358,7 @@ class Sound:
         self._muted.update(self._running)
         stopped = self.ledger.stop()
         if stopped and self.speaker is not None:
-            self.speaker.stop()
+            self._use(self.speaker.stop)
         if self._held:
             self._post(self._release)  # after the cancel that follows
         return bool(stopped) or was_silenced
@@ -340,36 +390,3 @@ class Sound:
                 self._held.append((cut, item))
             else:
                 self._send(cut, item)
-
-
-class _Ears:
-    """Hands the reports of one loudspeaker to all sessions that play through it, and to who listened before."""
-
-    def __init__(self, before: _OnHeard | None) -> None:
-        self.before = before
-        self.listeners: tuple[_OnHeard, ...] = ()
-
-    def __call__(self, item_id: str, samples: int, final: bool) -> None:
-        for listener in self.listeners if self.before is None else (self.before, *self.listeners):
-            listener(item_id, samples, final)
-
-
-_ears_lock = threading.Lock()
-
-
-def _listen(speaker: Speaker, listener: _OnHeard) -> None:
-    with _ears_lock:
-        ears = speaker.on_heard
-        if not isinstance(ears, _Ears):
-            ears = speaker.on_heard = _Ears(ears)
-        ears.listeners = (*(each for each in ears.listeners if each != listener), listener)
-
-
-def _unlisten(speaker: Speaker, listener: _OnHeard) -> None:
-    with _ears_lock:
-        ears = speaker.on_heard
-        if not isinstance(ears, _Ears):
-            return  # somebody else took it
-        ears.listeners = tuple(each for each in ears.listeners if each != listener)
-        if not ears.listeners:
-            speaker.on_heard = ears.before
