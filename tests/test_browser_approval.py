@@ -79,6 +79,24 @@ def test_between_cells_buttons_stand_under_the_cell_that_asked(notebook: Noteboo
     button(notebook, name).wait_for(state="detached")
 
 
+def test_asked_by_a_click_the_buttons_stand_under_the_cell_that_made_the_session(notebook: Notebook) -> None:
+    notebook.run_cell(
+        """
+        import ipywidgets
+        by_click = ipywidgets.Button(description="Ask it")
+        by_click.on_click(lambda _: globals().update(reply=session.ask("What is 4 plus 6?")))
+        ran.clear()
+        by_click
+        """
+    )
+    button(notebook, "Ask it").click()
+    button(notebook, "Allow").wait_for()
+    cells = notebook.page.evaluate(HOLDERS, "Allow")
+    assert "session = rtnb.Session(" in cells[0]
+    button(notebook, "Allow").click()
+    notebook.wait_for("ran and reply.is_done")
+
+
 def test_a_question_that_nobody_answers_ends_and_the_field_lets_go_with_enter(notebook: Notebook) -> None:
     notebook.run("approval._WAIT_S = 1.0")
     cell = notebook.start("ran.clear(); reply = session.ask('What is 4 plus 6?'); print(reply.text, ran)")
