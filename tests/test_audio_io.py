@@ -12,6 +12,7 @@ import ipywidgets
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+import rtnb
 from rtnb.core.errors import RtnbError, WaitTimeout
 from rtnb.notebook.audio_io import AudioIO
 from rtnb.notebook.lanes import Hub
@@ -298,6 +299,26 @@ async def test_record_says_why_nothing_came(audio: AudioIO) -> None:
     await page.say({"kind": "state", "microphone": "refused", "error": "No microphone was found."})
     with pytest.raises(RtnbError, match="No microphone was found"):
         await task
+    await page.socket.close()
+
+
+async def test_a_turn_by_hand_of_which_nothing_came_says_why(audio: AudioIO) -> None:
+    def speak() -> None:
+        with rtnb.Session("local") as session:
+            session.attach(audio)
+            with session.recording():
+                pass
+
+    with pytest.raises(RtnbError, match="no page is connected"):
+        await asyncio.to_thread(speak)
+
+
+async def test_a_microphone_that_is_given_back_is_closed_at_once(audio: AudioIO) -> None:
+    page = await Page.open(audio)
+    audio.microphone.start()
+    audio.microphone.give_back()
+    assert (await page.next("mic"))[0]["on"] is True
+    assert (await page.next("mic"))[0]["release"] is True
     await page.socket.close()
 
 

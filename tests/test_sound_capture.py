@@ -164,3 +164,32 @@ def test_late_reports_of_a_recording_by_hand_are_no_turn_and_no_hint(desk: Desk)
     desk.microphone.say(bytes(200 * MS))
     desk.microphone.release()
     assert desk.host.calls == ["begin", "end"]
+
+
+def test_closing_the_session_gives_a_device_back_that_would_stay_open(desk: Desk) -> None:
+    given: list[str] = []
+    desk.microphone.give_back = lambda: given.append("back")  # type: ignore[attr-defined]
+    desk.microphone.press()
+    desk.capture.closed()
+    assert given == ["back"]
+    desk.capture.attach(None)
+    desk.capture.closed()
+    assert given == ["back"]
+
+
+def test_closing_the_session_stops_a_microphone_that_records(desk: Desk) -> None:
+    desk.capture.closed()
+    assert desk.microphone.calls == []
+    desk.microphone.press()
+    desk.capture.closed()
+    assert desk.microphone.calls == ["stop"]
+
+
+def test_a_microphone_that_gave_nothing_by_hand_is_asked_why(desk: Desk) -> None:
+    assert desk.capture.why_silent() == ""
+    desk.capture.begin()
+    assert desk.capture.why_silent() == ""  # it does not know
+    desk.microphone.why_silent = lambda: "it is refused"  # type: ignore[attr-defined]
+    assert desk.capture.why_silent() == "it is refused"
+    desk.microphone.say(bytes(40 * MS))
+    assert desk.capture.why_silent() == ""

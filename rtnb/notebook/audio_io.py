@@ -174,14 +174,17 @@ class PageMicrophone:
     on_recording
         ``(is recording)``, when the user pressed or released the button, and after `start` and `stop`. The last frame
         of a recording comes before its ``False``.
+    why_silent
+        Tells in words why no frame comes.
     """
 
     on_audio: Callable[[bytes, int], None] | None = None
     on_dropped: Callable[[int], None] | None = None
     on_recording: Callable[[bool], None] | None = None
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, why_silent: Callable[[], str]) -> None:
         self._link = link
+        self.why_silent = why_silent
 
     def __repr__(self) -> str:
         return "<PageMicrophone>"
@@ -193,6 +196,10 @@ class PageMicrophone:
     def stop(self, release: bool = False) -> None:
         """Send no more frames. The device is closed after `AudioIO.keep_open_s`, or at once with `release`."""
         self._link.send({"kind": "mic", "on": False, "release": release})
+
+    def give_back(self) -> None:
+        """Send no more frames, and close the device."""
+        self.stop(release=True)
 
 
 class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
@@ -276,7 +283,7 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
         self._own_take = -1  # its number; -1 before it is known
         self._link = Link(self, self._post)
         self.speaker = PageSpeaker(self._link, self._show_failure)
-        self.microphone = PageMicrophone(self._link)
+        self.microphone = PageMicrophone(self._link, self._why_silent)
         super().__init__(_address=self._link.address, **options)
         self.observe(self._on_muted, "muted")
         self.on_msg(lambda _, content, buffers: self._link.post(content, buffers))

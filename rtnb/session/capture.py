@@ -103,6 +103,7 @@ class Capture:
         self.half_duplex = False
         self.is_recording = False
         self._lock = threading.Lock()
+        self._heard_nothing = False  # no frame came since the last `begin`
         self._ended = threading.Event()  # the microphone told the end of a recording
         self._framed = threading.Event()  # a frame came
         self._by_hand = False  # within `session.recording()`, which sends the turn itself
@@ -153,6 +154,7 @@ class Capture:
 
     def take(self, pcm: bytes, seq: int = 0) -> None:
         """Take a frame; from any thread."""
+        self._heard_nothing = False
         host = self._host
         if self.half_duplex and host.detects_turns and host.is_playing:
             return
@@ -231,6 +233,7 @@ class Capture:
             The microphone refuses; its words.
         """
         self._by_hand = True
+        self._heard_nothing = True
         self._was_by_hand = -math.inf
         if self.microphone is not None:
             self._ended.clear()
@@ -259,6 +262,11 @@ class Capture:
         finally:
             self._by_hand = False
 
+    def why_silent(self) -> str:
+        """Why the microphone gave nothing since `begin`, in its words; empty when it did, or does not know."""
+        why = getattr(self.microphone, "why_silent", None)
+        return str(why()) if self._heard_nothing and why is not None else ""
+
     # ---- the connection
 
     def connected(self) -> None:
@@ -277,7 +285,12 @@ class Capture:
             was_recording, self.is_recording = self.is_recording, False
             self._early.clear()
         microphone = self.microphone
-        if was_recording and microphone is not None and microphone.on_audio == self.take:
+        if microphone is None or microphone.on_audio != self.take:
+            return
+        give_back = getattr(microphone, "give_back", None)
+        if give_back is not None:
+            give_back()
+        elif was_recording:
             microphone.stop()
 
     def _flush(self, link: Link) -> None:

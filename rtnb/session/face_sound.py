@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from rtnb.core.conversation import Item
-from rtnb.core.errors import ProtocolError
+from rtnb.core.errors import ProtocolError, RtnbError
 from rtnb.core.gate import Gate
 from rtnb.session.core import Core
 from rtnb.session.reply import Reply
@@ -112,6 +112,8 @@ class SoundFace:
         ------
         ProtocolError
             Turn detection is on: the server would take the same speech as a turn. Or less than 100 ms came.
+        RtnbError
+            The microphone gave nothing; its words, such as that it was refused.
 
         Examples
         --------
@@ -137,6 +139,8 @@ class SoundFace:
                 yield answers
             finally:
                 core.capture.finish()
+            if not core.appended and (reason := core.capture.why_silent()):
+                raise RtnbError(f"nothing was recorded: {reason}")
             call(core.do_commit(_ANSWERED_S))
         except BaseException:
             if core.is_ready:

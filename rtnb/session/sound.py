@@ -77,7 +77,11 @@ class Speaker(Protocol):
 
 
 class Microphone(Protocol):
-    """A microphone. Its methods return at once, from any thread."""
+    """A microphone. Its methods return at once, from any thread.
+
+    Two more it may have: ``give_back()``, like `stop`, for one whose device otherwise stays open for a while; and
+    ``why_silent()``, which tells in words why no frame comes.
+    """
 
     on_audio: Callable[[bytes, int], None] | None
     on_dropped: Callable[[int], None] | None

@@ -111,6 +111,11 @@ class Sounding:
 
     # ---- push-to-talk: the host of `Capture`
 
+    @property
+    def appended(self) -> int:
+        """Bytes that were appended since the last commit."""
+        return self._appended
+
     def count_audio(self, n_bytes: int) -> None:
         """So many bytes go into the server's buffer."""
         self._appended += n_bytes
