@@ -12,7 +12,7 @@ __all__ = ["countdown"]
 
 
 def countdown(seconds: float) -> Callable[[], float]:
-    """Begin to count; gives a function that tells how many seconds are left, 0 when none are.
+    """Begin to count; gives a function that tells how many seconds are left, rounded as one tells it.
 
     Parameters
     ----------
@@ -20,4 +20,4 @@ def countdown(seconds: float) -> Callable[[], float]:
         For all the steps together.
     """
     end = time.monotonic() + seconds
-    return lambda: max(end - time.monotonic(), 0.0)
+    return lambda: round(max(end - time.monotonic(), 0.0), 2)

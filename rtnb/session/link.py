@@ -217,7 +217,7 @@ class Link:
         except TimeoutError:
             last = self._log.last(direction="server")
             came = f"the last event of the server was {last.name}" if last else "the server sent nothing"
-            raise WaitTimeout(f"no {name} within {round(timeout, 2):g} s; {came}") from None
+            raise WaitTimeout(f"no {name} within {timeout:g} s; {came}") from None
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
