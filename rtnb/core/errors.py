@@ -133,17 +133,18 @@ class ServerError(RtnbError):
     ----------
     event : dict
         The event as it came.
-    code, type, param : str or None
-        Its fields, for short.
+    code, type, param, event_id : str or None
+        Its fields, for short; None where a server fills in something else. `event_id` names the client event at fault.
     """
 
     def __init__(self, event: Mapping[str, Any]) -> None:
         error = event.get("error")
         detail: Mapping[str, Any] = error if isinstance(error, Mapping) else {"message": str(error)}
         self.event = dict(event)
-        self.code: str | None = detail.get("code")
-        self.type: str | None = detail.get("type")
-        self.param: str | None = detail.get("param")
+        self.code, self.type, self.param, self.event_id = (
+            str(value) if isinstance(value := detail.get(name), (str, int)) else None
+            for name in ("code", "type", "param", "event_id")
+        )
         where = f" (at {self.param})" if self.param else ""
         name = self.code or self.type or "error"
         said = f"{name}{where}: {detail.get('message') or 'the server gave no message'}"

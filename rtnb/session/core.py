@@ -27,6 +27,7 @@ from rtnb.core.errors import (
     NotConnected,
     ProtocolError,
     RtnbError,
+    ServerError,
     WaitTimeout,
     redact,
 )
@@ -58,7 +59,7 @@ from rtnb.session.reply import Reply
 from rtnb.session.router import Router
 from rtnb.session.runner import Runner
 from rtnb.session.sequencer import Sequencer, Turn
-from rtnb.session.settings import merged, response_object, session_object
+from rtnb.session.settings import is_apart, merged, response_object, session_object
 from rtnb.session.sound import Sound
 from rtnb.session.sounding import Sounding
 from rtnb.session.spending import Spending
@@ -440,7 +441,7 @@ class Core(Accounting, Calls, Sounding):
             self.spending.check()
         self.cursor.move(len(self.log) - 1)
         event["event_id"] = event_id = event.get("event_id") or new_id("event")
-        if event["type"] == "response.create" and (event.get("response") or {}).get("conversation") != "none":
+        if event["type"] == "response.create" and not is_apart(event.get("response")):
             self.runner.post(self.sequencer.expect_foreign, event_id)
         self.give(event)
         if event["type"] == "session.update":
@@ -513,8 +514,7 @@ class Core(Accounting, Calls, Sounding):
 
     def _settle_updates(self) -> None:
         """Keep what updates by hand changed, but for those that the server refused."""
-        errors = [entry.event.get("error") for entry in self.log.filter("error", direction="server")]
-        refused = {error.get("event_id") for error in errors if isinstance(error, Mapping)}
+        refused = {ServerError(entry.event).event_id for entry in self.log.filter("error", direction="server")}
         while self._raw_updates:
             event_id, session = self._raw_updates.pop(0)
             if event_id not in refused and isinstance(session, Mapping):

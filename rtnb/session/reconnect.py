@@ -175,8 +175,7 @@ class Staying:
         core = self._core
         self.continues = self.seconds > 0
         last = core.log.last(direction="server")
-        detail = last.event.get("error") if last is not None and last.name == "error" else None
-        code = detail.get("code") if isinstance(detail, Mapping) else None
+        code = ServerError(last.event).code if last is not None and last.name == "error" else None
         if self.seconds <= 0 or not is_worth_retrying(error, code=code):
             return False
         words = f"{cause(error)}; it is being opened again, with the conversation"
@@ -316,9 +315,9 @@ class Staying:
             failures.append(exc)
         ids = {event["event_id"] for event in events}
         for entry in core.log[link.start :].filter("error", direction="server"):
-            detail = entry.event.get("error")
-            if isinstance(detail, Mapping) and detail.get("event_id") in ids and len(failures) < len(ids):
-                failures.append(ServerError(entry.event))
+            error = ServerError(entry.event)
+            if error.event_id in ids and len(failures) < len(ids):
+                failures.append(error)
         if failures:
             told = failures[-1]
             core.hint(f"the server did not take {len(ids)} items of the conversation all again: {told}")

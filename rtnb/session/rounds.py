@@ -221,5 +221,6 @@ def calls_of(response: Mapping[str, Any]) -> list[dict[str, Any]]:
         if isinstance(item, dict)
         and item.get("type") == "function_call"
         and item.get("status", "completed") == "completed"
-        and item.get("call_id")
+        and isinstance(item.get("call_id"), str)
+        and item["call_id"]
     ]

@@ -197,13 +197,13 @@ class Router:
         event = change.event
         if self._sequencer.refused(event):
             return
-        detail = _member(event, "error")
-        if self._sequencer.item_refused(str(detail.get("event_id")), ServerError(event)):
+        told = ServerError(event)
+        if self._sequencer.item_refused(str(told.event_id), told):
             return
-        if detail.get("code") in _HARMLESS:
-            logger.debug("%s", ServerError(event))
+        if told.code in _HARMLESS:
+            logger.debug("%s", told)
         elif not self._listeners.of("error"):
-            self._unclaimed(ServerError(event))
+            self._unclaimed(told)
 
 
 def _member(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:

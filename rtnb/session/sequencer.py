@@ -220,7 +220,8 @@ class Sequencer(ToolRounds, Suspendable):
 
     def is_ours(self, response: Mapping[str, Any]) -> bool:
         """Whether a response that was not seen to begin is known by its metadata as one that was asked for here."""
-        return REPLY_KEY in (response.get("metadata") or ()) and self._asked_by(response) is not None
+        metadata = response.get("metadata")
+        return isinstance(metadata, Mapping) and REPLY_KEY in metadata and self._asked_by(response) is not None
 
     def done(self, response: Mapping[str, Any]) -> None:
         """``response.done`` came."""
@@ -235,12 +236,10 @@ class Sequencer(ToolRounds, Suspendable):
 
     def refused(self, error: Mapping[str, Any]) -> bool:
         """An ``error`` came; True when it was about a turn here and is dealt with."""
-        detail = error.get("error")
-        detail = detail if isinstance(detail, Mapping) else {}
-        event_id = detail.get("event_id")
-        busy = detail.get("code") == _BUSY
+        told = ServerError(error)
+        event_id, busy = told.event_id, told.code == _BUSY
         if event_id in self._apart:
-            self._apart.pop(str(event_id)).reply.finish("failed", ServerError(error))
+            self._apart.pop(event_id).reply.finish("failed", told)
             return True
         if event_id in self._raw:
             self._raw.discard(event_id)
@@ -263,7 +262,7 @@ class Sequencer(ToolRounds, Suspendable):
             if self.active is None:
                 self.active = _UNKNOWN
         else:
-            self._end(turn.reply, "failed", ServerError(error))
+            self._end(turn.reply, "failed", told)
         self._pump()
         return True
 

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from rtnb.core.errors import ProtocolError
 
-__all__ = ["TRANSCRIPTION", "TurnDetection", "merged", "response_object", "session_object"]
+__all__ = ["TRANSCRIPTION", "TurnDetection", "is_apart", "merged", "response_object", "session_object"]
 
 TurnDetection: TypeAlias = str | Mapping[str, Any] | None
 
@@ -65,6 +65,17 @@ def response_object(options: Mapping[str, Any]) -> dict[str, Any]:
     if options.get("output") is not None:
         response.update(_output(options["output"]))
     return response
+
+
+def is_apart(response: object) -> bool:
+    """Whether what a ``response.create`` asks for is out of band, beside the conversation.
+
+    Parameters
+    ----------
+    response
+        Its ``response``, whatever it is: unchecked events may carry anything.
+    """
+    return isinstance(response, Mapping) and response.get("conversation") == "none"
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
