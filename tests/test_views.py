@@ -188,6 +188,25 @@ def test_nothing_is_sent_before_a_page_says_hello(session: rtnb.Session) -> None
         view.close()
 
 
+def test_times_of_events_count_from_when_their_connection_was_made() -> None:
+    log = EventLog()
+    for at, name in ((2.0, "session.created"), (3.5, "session.updated"), (60.0, "session.created"), (61.0, "error")):
+        log.append({"type": name}, "server", at)
+    view = EventTable(log)
+    kept = Kept(view)
+    kept.page(kind="hello")
+    kept.wait("rows")
+    assert [row[1] for row in rows_of(kept).values()] == [0.0, 1.5, 0.0, 1.0]
+    kept.page(kind="expand", row=3, member=0)
+    assert kept.wait("event")["time"] == 1.0
+    log.append({"type": "session.created"}, "server", 70.0)
+    log.append({"type": "rate_limits.updated"}, "server", 70.25)
+    kept.page(kind="hello")
+    kept.wait("rows", 2)
+    assert [row[1] for row in kept.of("rows")[-1]["rows"]][-2:] == [0.0, 0.25]
+    view.close()
+
+
 def test_no_content_of_a_view_is_widget_state(session: rtnb.Session) -> None:
     session.ask("A sentence that nobody else says").wait()
     for view in (EventTable(session), ConversationView(session), SidePanels(session)):

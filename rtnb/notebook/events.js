@@ -31,16 +31,14 @@ export class Rows {
     /** @type {string[]} */
     this.names = [];
     this.totals = [[0, 0, 0], [0, 0, 0]];
-    this.zero = 0;
     this.left = 0; // rows that were left out because there are too many
     this.version = 0; // changes when rows were added before others, or left out
   }
 
   /** @returns {boolean} whether rows were only added at the end or changed in place */
-  take({ first, names, rows, totals, zero, most }) {
+  take({ first, names, rows, totals, most }) {
     names.forEach((name, i) => (this.names[first + i] = name));
     this.totals = totals;
-    this.zero = zero;
     let isPlain = true;
     for (const [id, time, side, name, count, ms, bytes, trouble, words] of rows) {
       const row = { id, time, side, name: this.names[name] ?? "", count, ms, bytes, trouble: !!trouble, words };
@@ -260,7 +258,7 @@ export function eventTable(rows, wire, el, bodies) {
 
   const rowNode = (row) => {
     const known = drawn.get(row.id);
-    const key = `${row.count} ${row.ms} ${row.trouble} ${active === row.id} ${open.has(row.id)} ${rows.zero}`;
+    const key = `${row.count} ${row.ms} ${row.trouble} ${active === row.id} ${open.has(row.id)}`;
     if (known?.key === key) return known.node;
     const node = known?.node ?? h("div", { role: "row", id: `${id}-${row.id}` });
     node.className = `rv-row ${row.side ? "rv-in" : "rv-out"}${row.trouble ? " rv-trouble" : ""}${active === row.id ? " rv-active" : ""}`;
@@ -269,7 +267,7 @@ export function eventTable(rows, wire, el, bodies) {
     node.setAttribute("aria-selected", String(active === row.id));
     node.title = row.words;
     node.replaceChildren(
-      h("span", { role: "gridcell", class: "rv-time" }, clock(row.time - rows.zero)),
+      h("span", { role: "gridcell", class: "rv-time" }, clock(row.time)),
       h("span", { role: "gridcell", class: "rv-side" }, h("span", { "aria-hidden": "true" }, row.side ? "▼" : "▲"), h("span", { class: "rv-hush" }, row.side ? "received" : "sent")),
       h("span", { role: "gridcell", class: "rv-name" }, row.trouble ? h("span", { class: "rv-mark" }, "✖ ", h("span", { class: "rv-hush" }, "problem ")) : null, row.name),
       h("span", { role: "gridcell", class: "rv-words" }, h("span", { class: "rv-facts" }, facts(row)), row.words ? ` ${row.words}` : ""));
@@ -288,7 +286,7 @@ export function eventTable(rows, wire, el, bodies) {
     const cell = h("div", { role: "gridcell", "aria-colspan": "4", class: "rv-detail-cell" },
       h("div", { class: "rv-detail-bar" },
         ...(row.count > 1 ? [step(-1, "◀", "Previous"), h("span", {}, `${(opened.member + 1).toLocaleString("en")} of ${row.count.toLocaleString("en")}`), step(1, "▶", "Next")] : []),
-        body_ ? h("span", { class: "rv-dim" }, `session.events[${body_.index}] at ${clock(body_.time - rows.zero)}`) : h("span", { class: "rv-dim" }, "asking the kernel…"),
+        body_ ? h("span", { class: "rv-dim" }, `session.events[${body_.index}] at ${clock(body_.time)}`) : h("span", { class: "rv-dim" }, "asking the kernel…"),
         h("button", { type: "button", "data-act": "copy", disabled: !body_, onclick: async () => say(copied, (await copyText(body_.json, root)) ? "copied" : "the browser does not allow it: select the text") }, "Copy JSON"),
         copied,
         h("button", { type: "button", class: "rv-quiet", "data-act": "close", "aria-label": "Collapse", onclick: () => (toggle(row.id), grid.focus()) }, "✕")),

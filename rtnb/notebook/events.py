@@ -24,6 +24,7 @@ from __future__ import annotations
 import importlib
 import json
 import pathlib
+from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -66,6 +67,7 @@ class EventTable(View):
         self._folder = Folder()
         self._names: dict[str, int] = {}
         self._sent_names = 0
+        self._begun: list[float] = []  # when each connection was made, in seconds of the log
         super().__init__()
         watch = getattr(source, "watch", None)
         if watch is not None:
@@ -119,6 +121,8 @@ class EventTable(View):
         folder, log = self._folder, self.entries
         touched = {}
         for entry in log[folder.place :]:
+            if not self._begun or (entry.direction == "server" and entry.name == "session.created"):
+                self._begun.append(entry.time)
             row = folder.push(entry)
             touched[row.id] = row
         return touched
@@ -135,7 +139,6 @@ class EventTable(View):
                 "names": names,
                 "rows": written,
                 "most": MOST_ROWS,
-                "zero": round(self.entries[0].time, 3) if len(self.entries) else 0,
                 "is_last": is_last,
                 "totals": [
                     [folder.counts[side], folder.n_bytes[side], round(folder.ms[side])] for side in ("client", "server")
@@ -144,10 +147,14 @@ class EventTable(View):
         )
 
     def _row(self, row: Fold) -> list[Any]:
-        """Id, seconds, whether received, number of the name, count, ms and bytes of sound, trouble, words."""
+        """As a page reads it.
+
+        Id, seconds since its connection was made, whether received, number of the name, count, ms and bytes of sound,
+        trouble, words.
+        """
         return [
             row.id,
-            round(row.time, 3),
+            self._since(row.time),
             int(row.direction == "server"),
             self._names.setdefault(row.name, len(self._names)),
             row.count,
@@ -169,8 +176,12 @@ class EventTable(View):
         text = json.dumps(self._light(entry), indent=2, ensure_ascii=False, default=str)
         if len(text) > _JSON_CHARS:
             text = f"{text[:_JSON_CHARS]}\n… {len(text) - _JSON_CHARS:,} more characters: session.events[{entry.index}]"
-        at = round(entry.time, 3)
+        at = self._since(entry.time)
         self.send({**answer, "json": text, "index": entry.index, "time": at, "note": explained(entry.event)})
+
+    def _since(self, time: float) -> float:
+        place = bisect_right(self._begun, time)
+        return round(time - self._begun[max(0, place - 1)], 3)
 
     def _light(self, entry: Entry) -> Any:
         return recording.scrubbed(recording.shown(entry.event), secrets_of(self._source))

@@ -6,7 +6,7 @@ import { Rows, Layout, ROW, DETAIL, typeFilter, keeps, facts, counted } from "..
 import { Items, Player, wavePath, nameOf } from "../../rtnb/notebook/conversation.js";
 import { windowOf, weatherWords } from "../../rtnb/notebook/side_panels.js";
 
-const message = (rows, more = {}) => ({ first: 0, names: ["a", "b"], totals: [[0, 0, 0], [0, 0, 0]], zero: 0, most: 20000, rows, ...more });
+const message = (rows, more = {}) => ({ first: 0, names: ["a", "b"], totals: [[0, 0, 0], [0, 0, 0]], most: 20000, rows, ...more });
 const row = (id, count = 1, words = "") => [id, id / 10, 1, 0, count, 0, 0, 0, words];
 
 test("times, durations and sizes read as people write them", () => {
