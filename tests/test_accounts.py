@@ -174,6 +174,33 @@ def test_tokens_that_the_server_does_not_report_are_no_zero() -> None:
     assert cost_of(failed).usd == 0
 
 
+def test_an_answer_that_was_lost_with_its_connection_costs_an_unknown_amount_and_never_nothing() -> None:
+    opened = {"type": "session.created", "session": session()}
+    known = done("a", usage(M, out=(0, 0)))
+    moved = a_log(opened, created("a"), known, created("b"), opened, created("c"), done("c", usage(M, out=(0, 0))))
+    closed = a_log(opened, created("a"), known, created("b"))
+    for log, usd in ((moved, 8.0), (closed, 4.0)):
+        bill = cost_of(log)
+        assert (math.isnan(bill.usd), bill.at_least) == (True, usd)
+        assert str(bill) == f"at least ${usd:.2f} (tokens not reported: {BIG})"
+        lost = [charge for charge in usage_of(log) if not charge.is_reported]
+        assert [(charge.id, charge.status, charge.time) for charge in lost] == [("b", "lost", log[3].time)]
+    assert str(cost_of(a_log(opened, created("b")))) == f"tokens not reported ({BIG})"
+    assert str(cost_of(a_log(opened, created("a"), known))) == "$4.00", "an answer that ended is not lost"
+
+
+def test_a_live_meter_and_a_saved_log_tell_the_same_of_what_was_lost() -> None:
+    opened = {"type": "session.created", "session": session()}
+    log = a_log(opened, created("a"), created("b"), done("b", usage(100, out=(0, 0))))
+    meter = ChargeMeter()
+    for entry in log:
+        meter.push(entry)
+    assert [charge.id for charge in meter.charges] == ["b"], "while the connection lives, nothing is lost"
+    assert [charge.id for charge in meter.end()] == ["a"]
+    assert meter.end() == []
+    assert meter.charges == charges(log)
+
+
 def test_a_response_is_charged_once() -> None:
     log = a_log({"type": "session.created", "session": session()}, *[done("a", usage(M, out=(0, 0)))] * 2)
     assert cost_of(log).usd == 4.0
@@ -403,6 +430,15 @@ def test_a_spent_budget_refuses_in_words() -> None:
         "there; session.budget = 2 or so lets it go on."
     )
     assert Budget(None).refusal(spent(5), model=None, is_priced=False) is None
+
+
+def test_a_budget_counts_what_was_lost_and_says_so() -> None:
+    budget = Budget(1.0)
+    assert budget.refusal(spent(0.5), model=BIG, is_priced=True, about=0.4) is None
+    refusal = budget.refusal(spent(0.5), model=BIG, is_priced=True, about=0.5)
+    assert refusal is not None
+    assert refusal.spent == 1.0
+    assert "(so far $1.00, of which about $0.5000 for answers that were lost)" in str(refusal)
 
 
 def test_a_budget_that_cannot_be_kept_says_which_price_is_missing() -> None:

@@ -118,6 +118,35 @@ def test_a_fork_keeps_to_the_same_budget_and_prices(lab: Lab) -> None:
         fork.close()
 
 
+def test_an_answer_that_was_cut_off_counts_toward_the_budget(lab: Lab) -> None:
+    gate = Gate()
+    endpoint = lab.serve("Hello there", [wait(gate), "Never said"])
+    session = lab.session(prices=DEAR, budget=1000, reconnect=False)
+    session.ask("hi").wait()
+    known = session.cost
+    assert not known.unknown
+    reply = session.ask("more")
+    eventually(lambda: session.events.names["response.created"] == 2)
+    endpoint.stop()
+    eventually(lambda: reply.is_done)
+    assert str(reply.cost) == f"tokens not reported ({DEFAULT_MODEL})"
+    assert session.cost.at_least == known.usd
+    assert str(session.cost) == f"at least ${known.usd:.2f} (tokens not reported: {DEFAULT_MODEL})"
+    session.budget = known.usd + 1
+    with pytest.raises(rtnb.BudgetSpent, match=r"of which about \$\d+\.\d\d for answers that were lost"):
+        session.ask("again")
+
+
+def test_an_answer_that_is_still_being_made_is_not_counted(lab: Lab) -> None:
+    gate = Gate()
+    session = lab.session([wait(gate), "Never said"], prices=DEAR, budget=1000)
+    reply = session.ask("hi")
+    session.wait("response.created", after=-1)
+    assert session.cost.usd == 0
+    session.close()
+    assert str(session.cost) == str(reply.cost) == f"tokens not reported ({DEFAULT_MODEL})"
+
+
 # -- telling
 
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from helpers_panel import Pages, shown
-from helpers_session import Lab, eventually, in_thread, lab
+from helpers_session import Gate, Lab, eventually, in_thread, lab
 
 import rtnb
 from rtnb.core.audio import Audio
 from rtnb.core.log import EventLog
-from rtnb.local.brains.script import fail
+from rtnb.core.protocol import DEFAULT_MODEL
+from rtnb.local.brains.script import fail, wait
 from rtnb.notebook.panel_notices import Notices
 from rtnb.notebook.panel_state import Counter, Picture
 
@@ -173,6 +174,22 @@ def test_other_prices_show_in_the_account(lab: Lab, shown: Show) -> None:
     before = page.parts["account"]["cost"]
     session.prices = {str(session.model): {"text_in": 1000.0, "text_out": 1000.0}}
     page.until(lambda: page.parts["account"]["cost"] == str(session.cost) != before)
+
+
+def test_an_answer_that_was_lost_leaves_the_account_and_the_budget_readable(lab: Lab, shown: Show) -> None:
+    lab.serve("One.", [wait(Gate()), "Never said"])
+    session = lab.session(reconnect=False, budget=1000, prices={DEFAULT_MODEL: {"text_in": 1.0, "text_out": 1e6}})
+    page = shown(session).open()
+    session.ask("first").wait()
+    reply = session.ask("second")
+    eventually(lambda: session.events.names["response.created"] == 2)
+    lab.endpoint.stop()
+    eventually(lambda: reply.is_done)
+    page.until(lambda: page.parts["account"]["cost"] == str(session.cost))
+    account = page.parts["account"]
+    assert account["short"].startswith("at least $")
+    assert session.cost.at_least < float(account["budget"]["spent"][1:]) < 10
+    assert 0 < account["budget"]["part"] < 0.1
 
 
 def test_events_are_counted_once_however_often_one_looks(lab: Lab) -> None:

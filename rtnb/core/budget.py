@@ -69,7 +69,7 @@ class Budget:
             "session.budget = ... sets another one"
         )
 
-    def refusal(self, cost: Cost, *, model: str | None, is_priced: bool) -> BudgetSpent | None:
+    def refusal(self, cost: Cost, *, model: str | None, is_priced: bool, about: float = 0.0) -> BudgetSpent | None:
         """Why no response may begin; None when one may.
 
         Parameters
@@ -81,6 +81,8 @@ class Budget:
             The model that would be asked.
         is_priced
             Its prices are known.
+        about
+            USD that come on top, estimated: for answers whose tokens nobody reported.
         """
         limit = self._limit
         if limit is None:
@@ -92,12 +94,13 @@ class Budget:
                 spent=math.nan,
                 budget=limit,
             )
-        spent = cost.at_least
+        spent = cost.at_least + about
         if spent < limit:
             return None
+        guess = f", of which about {dollars(about)} for answers that were lost" if about else ""
         return BudgetSpent(
-            f"the budget of {dollars(limit)} is spent (so far {dollars(spent)}), so no new response was asked for. "
-            f"All that was said is still there; session.budget = {_next(spent, limit):g} or so lets it go on.",
+            f"the budget of {dollars(limit)} is spent (so far {dollars(spent)}{guess}), so no new response was asked "
+            f"for. All that was said is still there; session.budget = {_next(spent, limit):g} or so lets it go on.",
             spent=spent,
             budget=limit,
         )

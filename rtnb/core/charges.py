@@ -4,6 +4,9 @@ The model of a response is the one that the session had when it was created; tha
 configured when the speech became an item. So a log over several connections, or with a change of the transcription,
 is billed right.
 
+A response that was still being made when its connection ended is charged as well: the server bills it, and nobody was
+told how many tokens it took. So its cost is not known, never zero.
+
 Imports `rtnb.core.log`, `rtnb.core.tables`, `rtnb.core.tokens` and `rtnb.core.usage`.
 """
 
@@ -22,6 +25,7 @@ __all__ = ["WATCHED", "Charge", "ChargeMeter", "UsageReport", "bill", "charges"]
 
 _NOTHING: Final = Usage()
 _NOT_WRITTEN: Final = TranscriptionUsage()
+_LOST: Final = "lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +39,9 @@ class Charge:
         Of the response, or of the item that was written down.
     model : str or None
     time : float
-        When it ended, in seconds of the log.
+        When it ended, in seconds of the log; when it began if nobody saw it end.
     status : str
-        Of the response.
+        Of the response; ``"lost"``: its connection ended before it did.
     usage : Usage
         Tokens of a response.
     transcription : TranscriptionUsage
@@ -59,7 +63,7 @@ class Charge:
         """What it cost; with `is_free` what it would have cost."""
         if self.kind == "transcription":
             found = transcription_cost(self.transcription, self.model, prices=prices)
-        elif self.is_reported or self.status != "completed":
+        elif self.is_reported or self.status not in ("completed", _LOST):
             found = cost(self.usage, self.model, prices=prices)
         else:
             found = unreported(self.model)
@@ -89,7 +93,7 @@ class ChargeMeter:
         """The charges so far, in the order in which they came."""
         self._model = model
         self._writer: str | None = None  # the model of transcription
-        self._models: dict[str, str | None] = {}  # of responses that are being made
+        self._open: dict[str, tuple[str | None, float]] = {}  # responses that are being made: their model, their begin
         self._writers: dict[str, str | None] = {}  # of items that await their transcription
         self._billed: set[tuple[str, str]] = set()
 
@@ -100,6 +104,19 @@ class ChargeMeter:
         take = _TAKES.get(entry.name)
         return None if take is None else take(self, entry)
 
+    def end(self) -> list[Charge]:
+        """The connection ended: what is still being made is lost. Gives the charges that this brings."""
+        lost, self._open = self._open, {}
+        found = (
+            self._charge(Charge("response", key, model, began, _LOST, is_reported=False))
+            for key, (model, began) in lost.items()
+        )
+        return [charge for charge in found if charge is not None]
+
+    def _began(self, entry: Entry) -> None:
+        self.end()  # it went on in another connection
+        self._session(entry)
+
     def _session(self, entry: Entry) -> None:
         session = _mapping(entry.event.get("session"))
         if isinstance(model := session.get("model"), str):
@@ -109,7 +126,7 @@ class ChargeMeter:
         self._writer = writer if isinstance(writer, str) else None
 
     def _created(self, entry: Entry) -> None:
-        self._models[str(_mapping(entry.event.get("response")).get("id"))] = self._model
+        self._open[str(_mapping(entry.event.get("response")).get("id"))] = (self._model, entry.time)
 
     def _committed(self, entry: Entry) -> None:
         self._writers[str(entry.event.get("item_id"))] = self._writer
@@ -122,7 +139,7 @@ class ChargeMeter:
     def _done(self, entry: Entry) -> Charge | None:
         response = _mapping(entry.event.get("response"))
         key = str(response.get("id"))
-        model = self._models.pop(key, self._model)
+        model, _ = self._open.pop(key, (self._model, 0.0))
         used = response.get("usage")
         return self._charge(
             Charge(
@@ -153,7 +170,7 @@ class ChargeMeter:
 
 
 _TAKES: Final[Mapping[str, Any]] = {
-    "session.created": ChargeMeter._session,
+    "session.created": ChargeMeter._began,
     "session.updated": ChargeMeter._session,
     "response.created": ChargeMeter._created,
     "response.done": ChargeMeter._done,
@@ -168,7 +185,7 @@ WATCHED: Final = frozenset(_TAKES)
 
 
 def charges(log: Iterable[Entry], *, model: str | None = None) -> list[Charge]:
-    """The charges of a log, or of part of one.
+    """The charges of a log, or of part of one. What is still being made at its end is charged as lost.
 
     Parameters
     ----------
@@ -180,6 +197,7 @@ def charges(log: Iterable[Entry], *, model: str | None = None) -> list[Charge]:
     meter = ChargeMeter(model)
     for entry in log:
         meter.push(entry)
+    meter.end()
     return meter.charges
 
 

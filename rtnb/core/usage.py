@@ -40,6 +40,8 @@ PRICE_UNKNOWN: Final = "price unknown"
 
 _MILLION: Final = 1_000_000
 
+_UNREPORTED: Final = "unreported"
+
 _KINDS: Final = {
     "text_in": "text in",
     "text_cached": "text in, cached",
@@ -50,7 +52,7 @@ _KINDS: Final = {
     "text_out": "text out",
     "audio_out": "audio out",
     "minutes": "minutes",
-    "unreported": "tokens not reported",
+    _UNREPORTED: "tokens not reported",
 }
 
 
@@ -143,7 +145,7 @@ class Cost:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """The models of which a price is not known."""
+        """The models of which a price is not known, or did not report its tokens."""
         return tuple(dict.fromkeys(line.model for line in self.lines if line.price is None))
 
     @property
@@ -181,9 +183,14 @@ class Cost:
             amount = dollars(self.usd)
             return f"would have cost {amount}" if self.hypothetical else amount
         whose = ", ".join(self.unknown)
+        why = (
+            PRICE_UNKNOWN
+            if any(line.price is None and line.kind != _UNREPORTED for line in self.lines)
+            else _KINDS[_UNREPORTED]
+        )
         if not self.at_least:
-            return f"{PRICE_UNKNOWN} ({whose})"
-        amount = f"at least {dollars(self.at_least)} ({PRICE_UNKNOWN}: {whose})"
+            return f"{why} ({whose})"
+        amount = f"at least {dollars(self.at_least)} ({why}: {whose})"
         return f"would have cost {amount}" if self.hypothetical else amount
 
     def __repr__(self) -> str:
@@ -271,7 +278,7 @@ def would_have_cost(usage: Usage, model: str = DEFAULT_MODEL, *, prices: PriceTa
 
 def unreported(model: str | None) -> Cost:
     """The cost of a response of which the server did not say how many tokens it took: not known."""
-    return Cost((CostLine(model or _NAMELESS, "unreported", 0, None),))
+    return Cost((CostLine(model or _NAMELESS, _UNREPORTED, 0, None),))
 
 
 _NAMELESS: Final = "a model without a name"

@@ -229,7 +229,7 @@ class Picture:
             self._accounted = now
             self._account = _account_of(session)
         limit = session.budget
-        return self._account if limit is None else {**self._account, "budget": _budget(limit, session.cost)}
+        return self._account if limit is None else {**self._account, "budget": _budget(limit, spending.spent)}
 
 
 def _account_of(session: Session) -> dict[str, Any]:
@@ -253,7 +253,7 @@ def _account_of(session: Session) -> dict[str, Any]:
     first = spread.get("first_heard") or spread.get("first_audio") or spread.get("first_text")
     return {
         "cost": str(cost) if cost is not None else "price unknown",
-        "short": dollars(float(cost)) if cost is not None else "?",
+        "short": _short(cost),
         "free": session._core.endpoint.is_free,
         "tokens": int(getattr(usage, "total", 0) or 0),
         "answers": len(turns),
@@ -263,8 +263,15 @@ def _account_of(session: Session) -> dict[str, Any]:
     }
 
 
-def _budget(limit: float, cost: Any) -> dict[str, Any]:
-    spent = float(getattr(cost, "billed", cost) or 0)
+def _short(cost: Any) -> str:
+    if cost is None:
+        return "?"
+    if not cost.unknown:
+        return dollars(cost.usd)
+    return f"at least {dollars(cost.at_least)}" if cost.at_least else "cost unknown"
+
+
+def _budget(limit: float, spent: float) -> dict[str, Any]:
     part = min(1.0, spent / limit) if limit else 1.0
     return {"limit": dollars(limit), "spent": dollars(spent), "part": round(part, 3), "is_spent": spent >= limit}
 

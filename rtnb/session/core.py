@@ -131,6 +131,7 @@ class Core(Accounting, Calls, Sounding):
             is_ready=lambda: self.is_ready,
             hint=self.hint,
             answers_speech=self.answers_speech,
+            expected=lambda: self.estimate().usage,
         )
         self.sequencer = Sequencer(
             send=self._put,
@@ -270,6 +271,7 @@ class Core(Accounting, Calls, Sounding):
         self.tooling.close()
         if link is not None:
             await link.close()
+        self.spending.lost()
         self.sequencer.lost(ConnectionClosed("the session was closed before the answer was complete", code=1000))
         self.unclaimed.close()
         if was_opening or self.state is not SessionState.IDLE:
@@ -311,6 +313,7 @@ class Core(Accounting, Calls, Sounding):
         self.link = None
         self.failure = error
         self._appended = 0
+        self.spending.lost()
         self._set_state(state)
         self.tooling.close()
         self.sound.lost()

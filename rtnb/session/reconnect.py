@@ -196,6 +196,7 @@ class Staying:
             self._is_away = True
             core.link = None
         core.failure = error
+        core.spending.lost()
         loose = unanswered(core.log[link.start :])
         unsent, frames = link.unsent()
         waits = {event.get("event_id") for event in (*loose, *unsent)}

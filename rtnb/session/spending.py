@@ -13,6 +13,8 @@ one that the server began meanwhile   is cancelled as soon as it is created
 A raised budget switches ``create_response`` on again. What was said while it was off is in the conversation:
 ``session.respond()`` answers it.
 
+What an answer cost that was lost with its connection, nobody tells. The budget counts what it was estimated to cost.
+
 Imports `rtnb.core`.
 """
 
@@ -28,7 +30,7 @@ from rtnb.core.errors import BudgetSpent
 from rtnb.core.log import Entry
 from rtnb.core.prices import Price, PriceTable
 from rtnb.core.protocol import Event, new_id, session_update
-from rtnb.core.usage import Cost
+from rtnb.core.usage import Cost, Usage, cost
 
 __all__ = ["Spending"]
 
@@ -50,6 +52,8 @@ class Spending:
         Sends a client event, and whether there is a connection to send it through; on the session's loop.
     answers_speech
         Whether the user's own settings let the server answer detected speech.
+    expected
+        Tells the tokens that the next response would take, about.
     hint
         Tells the user something worth knowing.
     """
@@ -65,6 +69,7 @@ class Spending:
         is_ready: Callable[[], bool],
         hint: Callable[[str], None],
         answers_speech: Callable[[], bool] = lambda: True,
+        expected: Callable[[], Usage] = Usage,
     ) -> None:
         self._at_free_endpoint = is_free
         self._has_own_prices = prices is not None
@@ -74,11 +79,13 @@ class Spending:
         self._send = send
         self._is_ready = is_ready
         self._answers_speech = answers_speech
+        self._expected = expected
         self._hint = hint
         self._meter = ChargeMeter(model())
         self._lock = threading.Lock()
         self._counted = 0  # charges that are in the total
         self._total = Cost(hypothetical=self.is_free)
+        self._lost: list[tuple[str | None, Usage]] = []  # answers that were lost: their models, their tokens, about
         self._is_shut = False  # create_response was switched off here
         self._detection: Mapping[str, Any] | None = None  # the turn detection in force
         self._has_told = False  # that the budget is spent
@@ -117,17 +124,27 @@ class Spending:
             self._total = sum((each.cost(self.prices, is_free=self.is_free) for each in new), self._total)
             return self._total
 
+    @property
+    def spent(self) -> float:
+        """USD that count toward the budget: what is known, and what lost answers were estimated to cost."""
+        return 0.0 if self.is_free else self.cost().at_least + self._about()
+
     def refusal(self) -> BudgetSpent | None:
         """Why no response may begin; None when one may."""
         if self.budget.limit is None or self.is_free:
             return None
         model = self._model()
-        return self.budget.refusal(self.cost(), model=model, is_priced=(model or "") in self.prices)
+        is_priced = (model or "") in self.prices
+        return self.budget.refusal(self.cost(), model=model, is_priced=is_priced, about=self._about())
 
     def check(self) -> None:
         """Raise `BudgetSpent` when no response may begin."""
         if (refusal := self.refusal()) is not None:
             raise refusal
+
+    def _about(self) -> float:
+        """What the answers cost that were lost, about, in USD."""
+        return sum(cost(used, model, prices=self.prices).at_least for model, used in self._lost)
 
     # ---- changing, on any thread
 
@@ -152,6 +169,14 @@ class Spending:
         elif (handler := self._handlers.get(name)) is not None:
             handler(entry)
 
+    def lost(self) -> None:
+        """The connection ended: what was being made is charged, and counted as what it was estimated to take."""
+        lost = self._meter.end()
+        if lost:
+            used = self._expected()
+            self._lost += [(charge.model, used) for charge in lost]
+            self.look()
+
     def look(self) -> None:
         """Warn, shut the door or open it again, as it is now: after a charge, a new budget, a new connection."""
         if self.budget.limit is None:
@@ -161,7 +186,7 @@ class Spending:
         if refusal is None:
             self._has_told = False
             self._open()
-            if not self.is_free and (warning := self.budget.warning(self.cost().at_least)):
+            if not self.is_free and (warning := self.budget.warning(self.spent)):
                 self._hint(warning)
             return
         if not self._has_told:
