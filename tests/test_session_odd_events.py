@@ -38,6 +38,8 @@ def odd_events() -> Iterator[dict[str, Any]]:
             response = {"id": "resp_2", "status": "completed", "output": [value, call(**{name: value})]}
             yield {"type": "response.created", "response": {**response, "output": []}}
             yield {"type": "response.done", "response": response}
+        yield {"type": "response.created", "response": {"id": "resp_3", "status": "in_progress", "output": []}}
+        yield {"type": "session.created", "session": {}, "response": {"id": value}}  # ends the open response
 
 
 class Server:

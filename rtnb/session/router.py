@@ -145,7 +145,7 @@ class Router:
     def _created(self, change: Change) -> None:
         response = _member(change.event, "response")
         self._sequencer.created(response)
-        reply = self._sequencer.replies.get(str(response.get("id")))
+        reply = self._sequencer.replies.get(str(response.get("id") or ""))
         self._sound.response_created(change)
         if reply is not None and change.response is not None:
             if reply.is_done:  # it was called off before it began
@@ -156,7 +156,7 @@ class Router:
     def _done(self, change: Change) -> None:
         self._sound.response_done(change)
         response = _member(change.event, "response")
-        if response.get("id") not in self._sequencer.replies and self._sequencer.is_ours(response):
+        if str(response.get("id") or "") not in self._sequencer.replies and self._sequencer.is_ours(response):
             self._created(change)  # a server that skips response.created
         self._sequencer.done(response)
 
