@@ -26,7 +26,7 @@ def call(**members: Any) -> dict[str, Any]:
 
 
 def odd_events() -> Iterator[dict[str, Any]]:
-    for value in ODD:
+    for number, value in enumerate(ODD, 3):
         for name in ("error", "response.created", "response.done", "conversation.item.added", "session.updated"):
             yield {"type": name, "error": value, "response": value, "item": value, "session": value}
         for name in ("code", "event_id", "message", "param", "type"):
@@ -38,7 +38,7 @@ def odd_events() -> Iterator[dict[str, Any]]:
             response = {"id": "resp_2", "status": "completed", "output": [value, call(**{name: value})]}
             yield {"type": "response.created", "response": {**response, "output": []}}
             yield {"type": "response.done", "response": response}
-        yield {"type": "response.created", "response": {"id": "resp_3", "status": "in_progress", "output": []}}
+        yield {"type": "response.created", "response": {"id": f"resp_{number}", "output": []}}
         yield {"type": "session.created", "session": {}, "response": {"id": value}}  # ends the open response
 
 
