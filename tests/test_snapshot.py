@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from helpers_local import Dictation, ToneVoice, loud
 from helpers_reconnect import ContentBrain
+from helpers_recordings import a_key, everything_in
 from helpers_session import TIMEOUT_S, Heard, Lab, eventually, lab
 
 import rtnb
@@ -86,6 +88,20 @@ def test_there_are_no_keys_in_it(lab: Lab) -> None:
     assert not [secret for secret in (key, other, "Bearer abc", "authorization") if secret in text]
     assert "https://box.invalid/" in text
     session.close()
+
+
+def test_a_saved_snapshot_keeps_no_key_that_a_recording_would_not_keep(lab: Lab, tmp_path: Path) -> None:
+    session = lab.session("one", "two", "three")
+    key = a_key("Ab3")
+    hidden = [base64.b64encode(key.encode()).decode(), key.replace("-", "%2D"), "hunter" + "2" * 12]
+    for words in (f"remember {hidden[0]}", f"see https://h/?q={hidden[1]}", f"go to https://me:{hidden[2]}@host/x"):
+        session.ask(words).wait()
+    saved = session.snapshot().save(tmp_path / "talk.json")
+    text = saved.read_text() + everything_in(session.save(tmp_path / "talk")).decode("latin-1")
+    assert not [secret for secret in hidden if secret in text]
+    again = Snapshot.load(saved)
+    assert [item["role"] for item in again["items"]] == ["user", "assistant"] * 3
+    assert again["items"][2]["content"][0]["text"] == "see https://h/?q=[key]"
 
 
 def test_tools_without_a_function_are_left_out_and_said_so(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:

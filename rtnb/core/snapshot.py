@@ -19,7 +19,7 @@ from typing import Any, Final
 from rtnb.core.errors import ProtocolError
 from rtnb.core.items import Item
 from rtnb.core.protocol import Event, item_create, new_id
-from rtnb.core.recording import scrubbed
+from rtnb.core.recording import clean, loads
 from rtnb.core.restore import create_events
 
 __all__ = ["Snapshot", "snapshot_of"]
@@ -102,7 +102,7 @@ def snapshot_of(
     heard_ms
         How much was heard of answers that were interrupted, where the server was not told.
     secrets
-        Keys in use: replaced wherever they stand, as is what looks like one.
+        Keys in use: replaced wherever they stand, as is what looks like one; the same as in a recording.
     """
     bytes_per_ms = None if audio else 0
     events = create_events(items, bytes_per_ms=bytes_per_ms, heard_ms=heard_ms, most_audio=_NO_LIMIT)
@@ -112,7 +112,7 @@ def snapshot_of(
         "session": _without_credentials(session),
         "items": [event["item"] for event in events],
     }
-    return Snapshot(scrubbed(value, tuple(secrets)))
+    return Snapshot.load(loads(clean(value, tuple(secrets))))
 
 
 def _without_credentials(session: Mapping[str, Any]) -> dict[str, Any]:
