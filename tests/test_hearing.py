@@ -247,6 +247,34 @@ async def test_a_process_that_dies_is_replaced_and_nothing_is_lost(hearing: Sphi
     assert hearing._n_running <= 2
 
 
+class FirstShort:
+    """A patience that is short once."""
+
+    def __init__(self) -> None:
+        self.times = iter([0.2])
+
+    def __get__(self, owner: object, kind: type) -> float:
+        return next(self.times, 60.0)
+
+
+@needs_sphinx
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+async def test_a_process_that_hangs_is_replaced_and_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    hearing = SphinxHearing(processes=1)
+    listener = await hearing.listen({})
+    assert isinstance(listener, SphinxListener)
+    await listener.push(said("How about Chicago?"))
+    hung = listener._child
+    assert hung is not None
+    os.kill(hung.pid, signal.SIGSTOP)
+    monkeypatch.setattr(SphinxHearing, "patience_s", FirstShort())
+    assert (await listener.finish()).text == "How about Chicago?"
+    assert not hung.alive
+    assert hearing._idle
+    assert hung not in hearing._idle
+    await hearing.close()
+
+
 @needs_sphinx
 async def test_a_process_that_never_runs_is_told_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sphinx, "__file__", str(tmp_path / "sphinx.py"))

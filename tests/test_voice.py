@@ -197,6 +197,37 @@ async def test_it_is_started_again_when_it_dies(voice: EspeakVoice) -> None:
     assert voice._child.pid != first
 
 
+class FirstShort:
+    """A patience that is short once."""
+
+    def __init__(self) -> None:
+        self.times = iter([0.2])
+
+    def __get__(self, owner: object, kind: type) -> float:
+        return next(self.times, 60.0)
+
+
+@needs_espeak
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+async def test_a_process_that_hangs_is_replaced(voice: EspeakVoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    await heard(voice, "Hello")
+    hung = voice._child
+    assert hung is not None
+    os.kill(hung.pid, signal.SIGSTOP)
+    monkeypatch.setattr(EspeakVoice, "patience_s", FirstShort())
+    assert seconds(await heard(voice, "Hello again")) > 0.2
+    assert voice._child is not hung
+    assert not hung.alive
+
+
+@needs_espeak
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+async def test_processes_that_hang_are_told_in_words(voice: EspeakVoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EspeakVoice, "patience_s", 0.0)
+    with pytest.raises(RtnbError, match="gave no answer within 0 s"):
+        await heard(voice, "Hello")
+
+
 @needs_espeak
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks into /proc")
 async def test_nothing_is_left_when_it_is_closed() -> None:

@@ -55,6 +55,8 @@ class SphinxHearing:
     """
 
     name = "pocketsphinx"
+    patience_s: float = 20.0
+    """How long a process may say nothing at the end of an utterance; then it hangs, and is replaced."""
 
     def __init__(self, processes: int = 2) -> None:
         self._limit = processes
@@ -196,6 +198,7 @@ class SphinxListener:
         self._ending = False
         self._end_sent = False
         self._n_deaths = 0
+        self._n_frames = 0  # came from the process
         self._tasks: set[asyncio.Task[None]] = set()
         self._final: asyncio.Future[Transcript] = self._loop.create_future()
 
@@ -241,7 +244,13 @@ class SphinxListener:
         self._ending = True
         self._pump()
         try:
-            return await asyncio.shield(self._final)
+            while True:
+                child, n_frames = self._child, self._n_frames
+                done, _ = await asyncio.wait([self._final], timeout=self._hearing.patience_s)
+                if done:
+                    return self._final.result()
+                if child is not None and (child, n_frames) == (self._child, self._n_frames):
+                    await asyncio.to_thread(child.close)  # what follows is as if it had died
         except asyncio.CancelledError:
             await self.cancel()
             raise
@@ -299,6 +308,7 @@ class SphinxListener:
             self._loop.call_soon_threadsafe(self._arrived, kind, payload, self._n_deaths)
 
     def _arrived(self, kind: bytes, payload: bytes, life: int) -> None:
+        self._n_frames += 1
         if self.over or (life != self._n_deaths and kind != GONE):
             return
         if kind == b"P":

@@ -104,6 +104,8 @@ class EspeakVoice:
     """
 
     name = "espeak-ng"
+    patience_s: float = 20.0
+    """How long a sentence may take; a process that needs longer hangs, and is replaced."""
 
     def __init__(self) -> None:
         self._child: Child | None = None
@@ -172,7 +174,11 @@ class EspeakVoice:
         stream = child.open(on_frame)
         try:
             child.send(b"S", stream, json.dumps(order).encode())
-            kind, payload = await answer
+            async with asyncio.timeout(self.patience_s):
+                kind, payload = await answer
+        except TimeoutError:
+            await asyncio.to_thread(child.close)
+            raise ChildGone(f"the process gave no answer within {self.patience_s:g} s") from None
         except asyncio.CancelledError:
             child.send(b"C", stream)
             raise
