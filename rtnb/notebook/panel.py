@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import ipywidgets
 
 from rtnb.core.audio import Audio
-from rtnb.core.errors import RtnbError, ServerError, WaitTimeout, redact
+from rtnb.core.errors import ServerError, WaitTimeout, redact
 from rtnb.notebook.checkup import other_ways
 from rtnb.notebook.events import secrets_of
 from rtnb.notebook.kept import Kept
@@ -344,46 +344,18 @@ class Panel:
             self._ticker = asyncio.ensure_future(self._tick())
 
     async def _carry_out(self, kind: str, message: dict[str, Any], buffers: list[bytes]) -> None:
-        ok = await self._handle(kind, message, buffers)
+        try:
+            await self._desk.carry_out(kind, message, buffers)
+            ok = True
+        except Exception:  # noqa: BLE001 - it was told
+            ok = False
         self._paint()
         self.console.tell({"kind": "answer", "to": message.get("page"), "n": message.get("n"), "ok": ok})
 
-    async def _handle(self, kind: str, message: dict[str, Any], buffers: list[bytes]) -> bool:
-        try:
-            await self._try(kind, message, buffers)
-        except Exception:  # noqa: BLE001 - it is told
-            return False
-        return True
-
-    async def _try(self, kind: str, message: dict[str, Any], buffers: list[bytes]) -> None:
-        """Carry out what was asked for; what goes wrong is told in words, and raised."""
-        handler = self._desk.handlers.get(kind)
-        try:
-            if handler is None:
-                raise RtnbError(f"the panel does not know what {kind!r} is; reload the page")
-            await handler(message, buffers)
-        except RtnbError as exc:
-            self._tell("error", str(exc), exc.event if isinstance(exc, ServerError) else None)
-            raise
-        except Exception as exc:
-            _log.exception("the panel could not carry out %r", kind)
-            self._tell("error", f"{type(exc).__name__}: {exc}")
-            raise
-
     def _do(self, kind: str, seconds: float, **message: Any) -> None:
         """Carry out what a page would ask for, and wait; errors are raised here and shown in the panel too."""
-        self._runner.call(self._try_within(seconds, kind, message))
+        self._runner.call(self._desk.carry_out_within(seconds, kind, message))
         self._wake()
-
-    async def _try_within(self, seconds: float, kind: str, message: dict[str, Any]) -> None:
-        try:
-            async with asyncio.timeout(seconds) as limit:
-                await self._try(kind, message, [])
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            words = f"{kind} took more than {seconds:g} s and was given up: the endpoint is slow, or does not answer"
-            raise WaitTimeout(self._tell("error", words)) from None
 
     # ---- looking
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from rtnb.core.audio import Audio
-from rtnb.core.errors import ProtocolError, RtnbError
+from rtnb.core.errors import ProtocolError, RtnbError, ServerError, WaitTimeout
 from rtnb.session.session import SessionState
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ __all__ = ["Desk"]
 UPLOAD_BYTES: Final = 8_000_000  # Jupyter's own limit for one message is 10 MB
 _SETTINGS: Final = ("voice", "instructions", "output")
 _CONNECT_S: Final = 20.0
+
+_log = logging.getLogger(__name__)
 
 Handler = Callable[[Mapping[str, Any], list[bytes]], Awaitable[None]]
 
@@ -54,6 +57,32 @@ class Desk:
             "say": self._say,
             "dismiss": self._dismiss,
         }
+
+    async def carry_out(self, kind: str, message: Mapping[str, Any], buffers: list[bytes]) -> None:
+        """Do what was asked for; what goes wrong is told in words, and raised."""
+        handler = self.handlers.get(kind)
+        try:
+            if handler is None:
+                raise RtnbError(f"the panel does not know what {kind!r} is; reload the page")
+            await handler(message, buffers)
+        except RtnbError as exc:
+            self._panel._tell("error", str(exc), exc.event if isinstance(exc, ServerError) else None)
+            raise
+        except Exception as exc:
+            _log.exception("the panel could not carry out %r", kind)
+            self._panel._tell("error", f"{type(exc).__name__}: {exc}")
+            raise
+
+    async def carry_out_within(self, seconds: float, kind: str, message: Mapping[str, Any]) -> None:
+        """Do it, and give it up in words when it takes longer."""
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                await self.carry_out(kind, message, [])
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            words = f"{kind} took more than {seconds:g} s and was given up: the endpoint is slow, or does not answer"
+            raise WaitTimeout(self._panel._tell("error", words)) from None
 
     # ---- the connection
 
