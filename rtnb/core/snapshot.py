@@ -19,7 +19,7 @@ from typing import Any, Final
 from rtnb.core.errors import ProtocolError
 from rtnb.core.items import Item
 from rtnb.core.protocol import Event, item_create, new_id
-from rtnb.core.recording import clean, loads
+from rtnb.core.recording import clean
 from rtnb.core.restore import create_events
 
 __all__ = ["Snapshot", "snapshot_of"]
@@ -112,7 +112,7 @@ def snapshot_of(
         "session": _without_credentials(session),
         "items": [event["item"] for event in events],
     }
-    return Snapshot.load(loads(clean(value, tuple(secrets))))
+    return Snapshot(json.loads(clean(value, tuple(secrets))))
 
 
 def _without_credentials(session: Mapping[str, Any]) -> dict[str, Any]:
