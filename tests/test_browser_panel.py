@@ -311,15 +311,16 @@ def test_it_is_accessible_and_fits_in_both_themes(current: Notebook, theme: str,
         page.evaluate(THEME, "JupyterLab Light")
 
 
-def test_who_asked_for_less_motion_gets_less(lab: Lab, browser: Any, current: Notebook) -> None:
-    current.page.emulate_media(reduced_motion="reduce")
+@pytest.mark.parametrize(("motion", "names"), [("no-preference", {"none", "rtnb-turn"}), ("reduce", {"none"})])
+def test_who_asked_for_less_motion_gets_less(current: Notebook, motion: str, names: set[str]) -> None:
+    current.page.emulate_media(reduced_motion=motion)
     try:
         shown = show(current)
-        current.run("reply = session.ask('Tell me a long story')")
-        current.wait_for("session.is_playing", timeout=30)
-        shown.find(".rtnb-doing").filter(has_text="speaking").wait_for()
-        names = shown.find("*").evaluate_all("all => all.map((e) => getComputedStyle(e).animationName)")
-        assert set(names) == {"none"}
-        current.run("session.interrupt()")
+        current.run("session.connect()")
+        shown.until_state("ready")
+        current.run("from rtnb.session.states import SessionState; session._core._set_state(SessionState.RECONNECTING)")
+        shown.until_state("reconnecting")
+        found = shown.find("*").evaluate_all("all => all.map((e) => getComputedStyle(e).animationName)")
+        assert set(found) == names
     finally:
         current.page.emulate_media(reduced_motion="no-preference")
