@@ -125,7 +125,9 @@ export function sync({ page, root, $, memory }) {
   const on = page.isRecording || page.press.isOn;
   put(record, { textContent: label, "aria-pressed": on, disabled: !!dead || waiting });
   put($(".rtnb-how"), { textContent: dead ? "" : how });
-  put($(".rtnb-mute"), { textContent: engine?.muted ? "Muted" : "Mute", "aria-pressed": !!engine?.muted, disabled: !!dead || !engine || page.usesKernel });
+  const elsewhere = page.usesKernel ? "The kernel's devices are in use; this is for those of the page." : "";
+  $(".rtnb-waves").hidden = page.usesKernel; // drawn from the sound of the page, which has none then
+  put($(".rtnb-mute"), { title: elsewhere, textContent: engine?.muted ? "Muted" : "Mute", "aria-pressed": !!engine?.muted, disabled: !!dead || !engine || page.usesKernel });
   put($(".rtnb-stop"), { disabled: !!dead || !(connection.playing || engine?.sounding || (connection.activity && connection.activity !== "idle")) });
   const detection = talk.detection?.type ?? "";
   const settled = !page.changes; // else what the user has just chosen would jump back until the kernel answers
@@ -156,7 +158,7 @@ export function sync({ page, root, $, memory }) {
   $(".rtnb-clips").hidden = !settings.clips?.length;
   for (const field of root.querySelectorAll(".rtnb-without :is(input, select, .rtnb-send-clip, form button)")) put(field, { disabled: !!dead });
 
-  fields({ page, root, $, settings, dead, waiting, settled });
+  fields({ page, root, $, settings, dead, waiting, settled, elsewhere });
   account({ $, memory, account: parts.account, counters, root });
   const slow = page.lane === "comm" && !dead;
   put($(".rtnb-lane"), { textContent: slow ? "This front end gives the panel no way past a running cell: what you press waits until the cell has ended." : "" });
@@ -213,7 +215,7 @@ function parameters(/** @type {any} */ { $, memory, talk, settled, locked }) {
   }
 }
 
-function fields(/** @type {any} */ { page, root, $, settings, dead, waiting, settled }) {
+function fields(/** @type {any} */ { page, root, $, settings, dead, waiting, settled, elsewhere }) {
   const { engine } = page;
   for (const field of root.querySelectorAll("[data-set]")) {
     const { value = "", choices, locked = "" } = settings[field.dataset.set] ?? {};
@@ -227,11 +229,11 @@ function fields(/** @type {any} */ { page, root, $, settings, dead, waiting, set
   choose($(".rtnb-input"), [["", "the system's own"], ...inputs.map((/** @type {any} */ { id, label }) => [id, label])], engine?.model.get("device") ?? "");
   const picks = typeof AudioContext !== "undefined" && "setSinkId" in AudioContext.prototype;
   choose($(".rtnb-output"), [["", picks ? "the system's own" : "the system's own (this browser offers no choice)"], ...(picks ? engine?.outputs ?? [] : []).map((/** @type {any} */ { id, label }) => [id, label])], engine?.output ?? "");
-  put($(".rtnb-input"), { disabled: !!dead || !engine });
-  put($(".rtnb-output"), { disabled: !!dead || !engine || !picks });
+  put($(".rtnb-input"), { title: elsewhere, disabled: !!dead || !engine || page.usesKernel });
+  put($(".rtnb-output"), { title: elsewhere, disabled: !!dead || !engine || !picks || page.usesKernel });
   const volume = $(".rtnb-volume");
   if (document.activeElement !== volume) put(volume, { value: String(Math.round(100 * (engine?.volume ?? 1))) });
-  put(volume, { disabled: !!dead || !engine });
+  put(volume, { title: elsewhere, disabled: !!dead || !engine || page.usesKernel });
   if (settled) put($(".rtnb-greet"), { checked: !!settings.greet });
   if (settled) put($(".rtnb-half"), { checked: !!page.parts.talk?.half_duplex });
   put($(".rtnb-greet"), { disabled: !!dead });
