@@ -115,6 +115,21 @@ def test_the_pieces_in_which_sound_comes_change_nothing(cuts: list[int], kind: s
     assert np.max(np.abs(got - TONE)) <= 1
 
 
+@pytest.mark.parametrize("size", [1, 999, 100_000])
+def test_what_follows_the_sound_in_a_wav_file_is_not_played(size: int) -> None:
+    tail = b"LIST" + (400).to_bytes(4, "little") + b"\x7f" * 400
+    data, stream = wav_file(TONE, 24_000) + tail, PcmStream()
+    out = b"".join(stream.push(data[at : at + size]) for at in range(0, len(data), size)) + stream.flush()
+    assert out == TONE.tobytes()
+
+
+@pytest.mark.parametrize("length", [b"\0\0\0\0", b"\xff\xff\xff\xff"])
+def test_a_wav_file_of_unknown_length_is_played_to_its_end(length: bytes) -> None:
+    data, stream = wav_file(TONE, 24_000), PcmStream()
+    at = data.index(b"data") + 4
+    assert stream.push(data[:at] + length + data[at + 4 :]) + stream.flush() == TONE.tobytes()
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [

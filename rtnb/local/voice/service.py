@@ -17,6 +17,7 @@ from rtnb.local.voice.pieces import sentences
 
 __all__ = ["HttpVoice", "PcmStream"]
 
+_UNKNOWN: Final = 0xFFFFFFFF  # length of a WAV file that is written while it is made; some write 0
 _LONGEST_HEADER: Final = 1 << 16
 
 
@@ -128,13 +129,14 @@ class PcmStream:
     def __init__(self) -> None:
         self._head: bytearray | None = bytearray()  # what came before it was clear what this is
         self._rest = b""
+        self._left = _UNKNOWN  # bytes of sound that are still to come
         self._channels = 1
         self._resampler: Any = None
 
     def push(self, data: bytes) -> bytes:
         """Take some bytes; return 24 kHz PCM16."""
         if self._head is None:
-            return self._samples(data)
+            return self._sound(data)
         self._head += data
         head = bytes(self._head)
         if len(head) < 4:
@@ -150,7 +152,7 @@ class PcmStream:
                 return b""
             start = found
         self._head = None
-        return self._samples(head[start:])
+        return self._sound(head[start:])
 
     def flush(self) -> bytes:
         """Return what was held back."""
@@ -168,6 +170,7 @@ class PcmStream:
             name, length = head[position : position + 4], int.from_bytes(head[position + 4 : position + 8], "little")
             body = position + 8
             if name == b"data":
+                self._left = length or _UNKNOWN
                 return body
             if body + min(length, 16) > len(head):
                 return None
@@ -183,6 +186,13 @@ class PcmStream:
                     self._resampler = soxr.ResampleStream(rate, RATE, 1, dtype="float32")
             position = body + length + length % 2
         return None
+
+    def _sound(self, data: bytes) -> bytes:
+        """Take bytes of the file as far as they are sound: a WAV file may end with chunks of other things."""
+        if self._left != _UNKNOWN:
+            data = data[: self._left]
+            self._left -= len(data)
+        return self._samples(data)
 
     def _samples(self, data: bytes) -> bytes:
         data = self._rest + data
