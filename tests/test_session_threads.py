@@ -138,6 +138,9 @@ def test_a_program_ends_quietly(ending: str) -> None:
     assert (done.returncode, said) == (0, [])
 
 
+INTERRUPTED_WITHIN_S = 5.0
+"""It is promised within half a second; a busy machine takes longer, and what waits for its own time-out much longer."""
+
 WAITS = {
     "text": "session.ask('x').text",
     "wait": "session.wait('never', timeout=100)",
@@ -156,7 +159,7 @@ threading.Timer(0.3, lambda: print("waiting", flush=True)).start()
 try:
     WAIT
 except KeyboardInterrupt:
-    print("interrupted", flush=True)
+    print("interrupted", time.monotonic(), flush=True)
 session.interrupt()
 session.replies and session.replies[-1].wait(20)
 print(session.ask("again").text, flush=True)
@@ -165,16 +168,21 @@ session.close()
 
 
 def interrupt_when_it_waits(code: str) -> str:
+    """Run a program that waits for a minute or longer, and interrupt it; what it prints after that."""
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "waiting\n"
+        start = time.monotonic()  # one clock for all processes where there is SIGINT
         process.send_signal(signal.SIGINT)
+        word, ended = process.stdout.readline().split()
         out, err = process.communicate(timeout=30)
     finally:
         process.kill()
         process.communicate()
     assert (process.returncode, err) == (0, "")
+    assert word == "interrupted"
+    assert float(ended) - start < INTERRUPTED_WITHIN_S
     return out
 
 
@@ -183,14 +191,14 @@ def interrupt_when_it_waits(code: str) -> str:
 def test_ctrl_c_ends_a_wait_and_leaves_the_session_usable(what: str) -> None:
     steps = "'hello again'" if what == "wait" else "['one ', wait(asyncio.Event())], 'hello again'"
     code = PREAMBLE.replace("*STEPS", steps) + INTERRUPTED.replace("WAIT", WAITS[what])
-    assert interrupt_when_it_waits(code) == "interrupted\nhello again\n"
+    assert interrupt_when_it_waits(code) == "hello again\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 def test_ctrl_c_ends_connect_and_the_next_one_begins_anew() -> None:
     code = textwrap.dedent(
         """
-        import signal, socket, threading
+        import signal, socket, threading, time
         import rtnb
         from rtnb.local.brains import ScriptBrain
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -201,7 +209,7 @@ def test_ctrl_c_ends_connect_and_the_next_one_begins_anew() -> None:
         try:
             session.connect(timeout=1000)
         except KeyboardInterrupt:
-            print("interrupted", flush=True)
+            print("interrupted", time.monotonic(), flush=True)
         accepted, _ = silent.accept()
         accepted.close()
         silent.close()
@@ -210,4 +218,4 @@ def test_ctrl_c_ends_connect_and_the_next_one_begins_anew() -> None:
         session.close()
         """
     )
-    assert interrupt_when_it_waits(code) == "interrupted\nhello again\n"
+    assert interrupt_when_it_waits(code) == "hello again\n"
