@@ -5,15 +5,15 @@ Imports httpx with the first utterance.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from typing import Any, Final
 
+from rtnb.core.audio import Audio
 from rtnb.core.errors import redact
 from rtnb.core.protocol import RATE
 from rtnb.local.seams import Transcript
 
-__all__ = ["HttpHearing", "wav"]
+__all__ = ["HttpHearing"]
 
 _SHORTEST: Final = RATE * 2 // 10  # bytes: servers refuse less than 100 ms
 
@@ -68,12 +68,13 @@ class HttpHearing:
             return Transcript("")
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=self._timeout)
+        sound = Audio(pcm[: len(pcm) // 2 * 2], RATE).to_wav()
         fields = {"model": self._model, "response_format": "json"}
         fields |= {key: str(settings[key]) for key in ("language", "prompt") if settings.get(key)}
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         try:
             answer = await self._client.post(
-                self._url, data=fields, files={"file": ("speech.wav", wav(pcm), "audio/wav")}, headers=headers
+                self._url, data=fields, files={"file": ("speech.wav", sound, "audio/wav")}, headers=headers
             )
         except httpx.TimeoutException:
             return self._failed(f"gave no answer within {self._timeout:g} s")
@@ -110,17 +111,3 @@ class _Recording:
 
     async def cancel(self) -> None:
         self._pcm.clear()
-
-
-def wav(pcm: bytes, rate: int = RATE) -> bytes:
-    """Put the header of a WAV file before mono PCM16."""
-    pcm = pcm[: len(pcm) // 2 * 2]
-    form = struct.pack("<HHIIHH", 1, 1, rate, 2 * rate, 2, 16)
-    return (
-        b"RIFF"
-        + struct.pack("<I", 36 + len(pcm))
-        + b"WAVEfmt "
-        + struct.pack("<I", 16)
-        + form
-        + (b"data" + struct.pack("<I", len(pcm)) + pcm)
-    )
