@@ -14,7 +14,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from rtnb.core.protocol import Event
-from rtnb.replay.player import Player
+from rtnb.replay.player import NOT_RECORDED, Player
+from rtnb.replay.script import is_main
 
 __all__ = ["Client"]
 
@@ -31,7 +32,8 @@ class Client:
     stepped
         Once the client has its configuration, send nothing but by `step`.
     lost_after
-        Seconds after the last event at which the connection is lost, as it was when it was recorded; None: it stays.
+        Seconds after the last event at which the connection is lost, as it was when it was recorded; at once when the
+        client goes on with what only the next connection can hold. None: it stays.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Client:
         self._is_open = False  # the client has its configuration
         self._news = asyncio.Event()
         self._sending = asyncio.Lock()
+        self._ends_at: float | None = None  # when it is lost, once all was said
 
     async def run(self) -> None:
         """Serve until the client goes."""
@@ -51,8 +54,13 @@ class Client:
         sender = loop.create_task(self._send_due())
         try:
             async for text in self._socket:
-                for event in self.player.receive(_parsed(text), loop.time()):
-                    await self._send(event)
+                event = _parsed(text)
+                was_over = self._lost_after is not None and self.player.asks_nothing
+                for each in self.player.receive(event, loop.time()):
+                    if was_over and _is_for_the_next(event, each):
+                        await self._lose()
+                        return
+                    await self._send(each)
                 self._news.set()
         except ConnectionClosed:
             pass
@@ -66,11 +74,15 @@ class Client:
         with contextlib.suppress(ConnectionClosed):
             while True:
                 due = self.player.due
-                if due is None and self._lost_after is not None and self.player.is_done:
-                    await asyncio.sleep(self._lost_after)
-                    await self._socket.close(1001, "the recorded connection was lost here")
-                    return
-                if due is None or (self._stepped and self._is_open):
+                if self._lost_after is not None and self.player.is_done:
+                    self._ends_at = self._ends_at or loop.time() + self._lost_after
+                    if self._ends_at <= loop.time():
+                        await self._lose()
+                        return
+                    due = self._ends_at
+                elif self._stepped and self._is_open:
+                    due = None
+                if due is None:
                     await self._news.wait()
                 elif (wait := due - loop.time()) > 0:
                     with contextlib.suppress(TimeoutError):
@@ -79,6 +91,12 @@ class Client:
                     await self._send(self.player.pop())
                     continue
                 self._news.clear()
+
+    async def _lose(self) -> None:
+        """Say what is left, and lose the connection."""
+        while self.player.due is not None:
+            await self._send(self.player.pop())
+        await self._socket.close(1001, "the recorded connection was lost here")
 
     async def step(self) -> Event | None:
         """Send the next event now; gives it, or None when there is none."""
@@ -99,6 +117,13 @@ class Client:
             self._is_open = True
         async with self._sending:
             await self._socket.send(_text(event), text=True)
+
+
+def _is_for_the_next(event: object, answer: Event) -> bool:
+    """Whether an event of the client, with what it is answered here, is for the connection that goes on with this."""
+    detail = answer.get("error")
+    is_refused = isinstance(detail, dict) and detail.get("code") == NOT_RECORDED
+    return is_refused and isinstance(event, dict) and is_main(event)
 
 
 def _parsed(text: str | bytes) -> object:

@@ -11,15 +11,12 @@ from typing import Any, Final
 
 from rtnb.core.protocol import Event, new_id
 from rtnb.replay.likeness import exactly, roughly, shown
-from rtnb.replay.script import APPEND, Cue, Line, Script
+from rtnb.replay.script import APPEND, OF_CLIENT, Cue, Line, Script
 
 __all__ = ["NOT_RECORDED", "Player"]
 
 NOT_RECORDED: Final = "not_in_recording"
 """Code of the ``error`` event for what the recording does not hold."""
-
-_OF_CLIENT: Final = ("tools", "tool_choice", "type")
-"""Settings that are the client's own matter: no answer that was recorded depends on when they came."""
 
 _INPUTS: Final = frozenset({"conversation.item.create", "input_audio_buffer.commit"})
 
@@ -173,9 +170,9 @@ class Player:
         asked = event.get("session")
         if not self._is_configured or not isinstance(asked, dict):
             return False
-        if not all(key in _OF_CLIENT or _is_within(value, self._settings.get(key)) for key, value in asked.items()):
+        if not all(key in OF_CLIENT or _is_within(value, self._settings.get(key)) for key, value in asked.items()):
             return False
-        self._settings = {**self._settings, **{key: asked[key] for key in _OF_CLIENT if key in asked}}
+        self._settings = {**self._settings, **{key: asked[key] for key in OF_CLIENT if key in asked}}
         return True
 
     def _instead(self, event: Event) -> str:
@@ -231,13 +228,23 @@ class Player:
         return not self._due and not self._course and not self._hanging
 
     @property
-    def is_done(self) -> bool:
-        """Whether nothing more comes: all main cues came, and all that hangs on them was said."""
-        return (
-            not self._due
-            and not self._course
-            and all(cue.arrived is not None or not cue.is_main for cue in self._script.cues)
+    def asks_nothing(self) -> bool:
+        """Whether the client has its configuration, and no part left: all main cues came, or were left out.
+
+        Settings are not waited for: a client may have had them from its beginning.
+        """
+        cues = self._script.cues
+        if not self._is_configured and any(cue.name == "session.update" for cue in cues):
+            return False
+        return self._film or all(
+            cue.arrived is not None or not cue.is_main or cue.name == "session.update" or cue.index < self._front
+            for cue in cues
         )
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more comes: the client has no part left, and all that hangs on what it did was said."""
+        return not self._due and not self._course and self.asks_nothing
 
     @property
     def waits_for(self) -> str:

@@ -17,23 +17,28 @@ all else (speech was heard, limits, ...)   nothing of its own: the last *main* c
 =========================================  ============================================================================
 
 Main cues are what a conversation cannot go on without: items, commits, ``response.create``, ``session.update``. The
-others (cancel, truncate, clear, delete, retrieve) hold up nothing but their own answers: whether and when they come
-depends on loudspeakers and fingers. Audio that is appended is not waited for at all.
+others (cancel, truncate, clear, delete, retrieve, a ``session.update`` of tools alone) hold up nothing but their own
+answers: whether and when they come depends on loudspeakers and fingers, and on the order of a notebook's cells. Audio
+that is appended is not waited for at all.
 
 Pure: no sockets, no clock. Imports `rtnb.core`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from rtnb.core.log import Entry, event_name
 from rtnb.core.protocol import Event
 
-__all__ = ["APPEND", "Cue", "Line", "Script", "goes_on"]
+__all__ = ["APPEND", "OF_CLIENT", "Cue", "Line", "Script", "is_main", "lost_after"]
 
 APPEND: Final = "input_audio_buffer.append"
+
+OF_CLIENT: Final = frozenset({"tools", "tool_choice", "type"})
+"""Settings that are the client's own matter: no answer that was recorded depends on when they came."""
 
 _MAIN: Final = frozenset({"session.update", "conversation.item.create", "input_audio_buffer.commit", "response.create"})
 
@@ -71,7 +76,7 @@ class Cue:
         self.index = index
         self.time = time
         self.event = event
-        self.is_main = event_name(event) in _MAIN
+        self.is_main = is_main(event)
         self.arrived: float | None = None
 
     @property
@@ -104,15 +109,41 @@ class Line:
         self.cue = cue
 
 
-def goes_on(before: Iterable[Entry], after: Iterable[Entry]) -> bool:
-    """Whether a connection was lost, and the next one went on with its conversation: items are put into it again."""
-    known = {_id(entry.event.get("item")) for entry in before if entry.direction == "server"} - {None}
-    return any(
+def is_main(event: Event) -> bool:
+    """Whether a conversation cannot go on without this event of its client."""
+    session = event.get("session")
+    if isinstance(session, dict) and "tools" in session and session.keys() <= OF_CLIENT:
+        return False
+    return event_name(event) in _MAIN
+
+
+def lost_after(before: Sequence[Entry], after: Sequence[Entry]) -> float | None:
+    """How long after its last event a connection was lost; None when it was not, but closed.
+
+    It was lost when a later one went on with its conversation: items are put into it again; and when it never got its
+    configuration. Of one in which nothing was said it cannot be told: it is taken for lost when the client goes on
+    (``inf``). The last one is lost where it ends in the midst of an answer, which would otherwise be waited for.
+
+    Parameters
+    ----------
+    before
+        The events of the connection.
+    after
+        All that follow.
+    """
+    if not after:
+        begun, done = (sum(entry.name == f"response.{what}" for entry in before) for what in ("created", "done"))
+        return 0.0 if begun > done else None
+    known = {_id(entry.event.get("item")) for entry in before} - {None}
+    if not known and any(entry.name == "session.updated" for entry in before):
+        return math.inf
+    goes_on = not known or any(
         entry.direction == "client"
         and entry.name == "conversation.item.create"
         and _id(entry.event.get("item")) in known
         for entry in after
     )
+    return max(after[0].time - before[-1].time, 0.0) if goes_on else None
 
 
 class Script:

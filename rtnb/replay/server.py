@@ -30,7 +30,7 @@ from rtnb.core.protocol import Event
 from rtnb.core.recorded import Recording, connections
 from rtnb.replay.client import Client
 from rtnb.replay.player import Player
-from rtnb.replay.script import Script, goes_on
+from rtnb.replay.script import Script, lost_after
 
 __all__ = ["ReplayEndpoint", "replay"]
 
@@ -296,17 +296,17 @@ class _Server:
         spans = connections(self._log)
         number = self._count % max(len(spans), 1)
         self._count += 1
-        entries, following = (
-            self._log[span.start : span.stop] for span in (*spans[number : number + 2], range(0), range(0))[:2]
-        )
+        span = spans[number] if spans else range(0)
+        entries, following = self._log[span.start : span.stop], self._log[span.stop :]
         loop = asyncio.get_running_loop()
         shift = None if entries.origin is None else time.time() - entries.origin - (entries[0].time if entries else 0)
         player = Player(
             Script(entries), loop.time(), speed=self._speed, name=self._name, film=self._film, origin_shift=shift
         )
-        gap = following[0].time - entries[-1].time if following and goes_on(entries, following) else None
-        lost_after = None if gap is None else max(gap, 0.0) / self._speed
-        self._client = client = Client(socket, player, stepped=self._stepped, lost_after=lost_after)
+        lost = lost_after(entries, following)
+        if lost:
+            lost = lost if math.isinf(lost) else lost / self._speed
+        self._client = client = Client(socket, player, stepped=self._stepped, lost_after=lost)
         self._came.set()
         try:
             await client.run()

@@ -104,7 +104,7 @@ class Core(Accounting, Calls, Sounding):
         self.state = SessionState.IDLE
         self.failure: RtnbError | None = None  # why the connection failed or ended; None while all is well
         self.origin = time.perf_counter()
-        self.log = EventLog(origin=time.time())
+        self.log = EventLog(origin=time.time(), secrets=self.endpoint.secrets)
         self.conversation = Conversation()
         self.replies: list[Reply] = []
         self.runner = Runner(f"rtnb session {name or ''}".strip())
@@ -112,8 +112,7 @@ class Core(Accounting, Calls, Sounding):
         self.link: Link | None = None
         self.spoken: Spoken | None = None  # how it is spoken with a server that is not the service itself
         self._transport = transport  # instead of a socket, once
-        stays = transport is None and self.endpoint.kind != "replay"
-        self.staying = Staying(self, tries_for(reconnect) if stays else 0.0)
+        self.staying = Staying(self, tries_for(reconnect) if transport is None else 0.0)
         self._opening: asyncio.Task[None] | None = None
         self._joined = 0  # how many wait for the opening
         self._early: deque[Turn] = deque()  # asked before the connection was ready
