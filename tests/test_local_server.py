@@ -86,6 +86,21 @@ async def test_a_bad_frame_gets_an_error_and_the_session_stays_open(endpoint: Lo
         assert (await guest.ask(TEXT))["status"] == "completed"
 
 
+@pytest.mark.parametrize("beta", [False, True])
+@pytest.mark.parametrize("frame", ["[1]", "[]", "null", '"x"', "1", "true", "{}"])
+async def test_json_that_is_no_event_is_refused_as_the_clients_fault(
+    beta: bool, frame: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with make(beta=True).serve() as endpoint:
+        headers = {"OpenAI-Beta": "realtime=v1"} if beta else {}
+        async with client(endpoint, judged=not beta, additional_headers=headers) as guest:
+            await guest.socket.send(frame)
+            error = (await guest.until("error"))["error"]
+            assert (error["type"], error["code"]) == ("invalid_request_error", "invalid_event")
+            assert (await guest.ask({"type": "response.create"}))["status"] == "completed"
+    assert not caplog.records
+
+
 async def test_a_frame_of_absurd_size_ends_the_connection_with_1009(endpoint: LocalEndpoint) -> None:
     async with client(endpoint, compression="deflate") as guest:  # so that it is small on its way
         await guest.until("session.created")

@@ -168,7 +168,7 @@ class Connection:
         try:
             if self._dialect is not None:
                 event = self._dialect.read(event)
-            if not self._is_warm and event.get("type") == "input_audio_buffer.append":
+            if not self._is_warm and isinstance(event, dict) and event.get("type") == "input_audio_buffer.append":
                 self._is_warm = True
                 self._spawn(self._warm(), "warm hearing")
             return self._engine.receive(event, now)
