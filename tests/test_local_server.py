@@ -13,9 +13,11 @@ import pytest
 from helpers_local import (
     TIMEOUT_S,
     Client,
+    Dictation,
     append,
     client,
     http,
+    loud,
     make,
     silence,
     turn_detection,
@@ -108,6 +110,35 @@ async def test_a_frame_of_absurd_size_ends_the_connection_with_1009(endpoint: Lo
         assert (await guest.closed())[0] == 1009
     async with client(endpoint) as another:
         assert (await another.ask(TEXT))["status"] == "completed"
+
+
+# ---- engines ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_recogniser_that_is_slow_to_load_holds_up_no_client_and_is_made_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entered, gate = threading.Event(), threading.Event()
+    made: list[Dictation] = []
+
+    def load() -> Dictation:
+        entered.set()
+        assert gate.wait(TIMEOUT_S), "the loop was held up"
+        made.append(Dictation())
+        return made[-1]
+
+    monkeypatch.setattr("rtnb.local.hearing.default_hearing", load)
+    async with make(hearing=None).serve() as endpoint, client(endpoint) as one, client(endpoint) as two:
+        settings = {"turn_detection": {"type": "server_vad"}, "transcription": {"model": "whisper-1"}}
+        await one.send(update(audio={"input": settings}), append(loud(1000)))
+        await one.until("input_audio_buffer.speech_started")
+        assert await asyncio.to_thread(entered.wait, TIMEOUT_S)
+        assert (await two.ask(TEXT))["status"] == "completed"
+        assert not made
+        gate.set()
+        await one.send(append(silence(1000)))
+        await one.until("conversation.item.input_audio_transcription.completed")
+    assert len(made) == 1
 
 
 # ---- starting and stopping -------------------------------------------------------------------------------------------

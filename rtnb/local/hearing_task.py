@@ -61,7 +61,8 @@ class Utterance:
         """Listen to the end; cancelling throws the utterance away."""
         listener: Listener | None = None
         try:
-            listener = await self._hearing().listen(self._settings)
+            hearing = await asyncio.to_thread(self._hearing)
+            listener = await hearing.listen(self._settings)
             while (pcm := await self._next()) is not None:
                 text = await listener.push(pcm)
                 if text and not self._ended:

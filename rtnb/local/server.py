@@ -320,6 +320,7 @@ class _Engines:
     def __init__(self, brain: Brain | None, hearing: Hearing | None, voice: Voice | None) -> None:
         self._given: dict[str, Any] = {"brain": brain, "hearing": hearing, "voice": voice}
         self._made: dict[str, Any] = {}
+        self._locks = {what: threading.Lock() for what in self._given}  # one is made by several threads, once
 
     @property
     def brain_name(self) -> str:
@@ -338,9 +339,10 @@ class _Engines:
         return hearing
 
     def _get(self, what: str, module: str, function: str) -> Any:
-        given = self._given[what] or self._made.get(what)
-        if given is None:
-            given = self._made[what] = getattr(importlib.import_module(module), function)()
+        with self._locks[what]:
+            given = self._given[what] or self._made.get(what)
+            if given is None:
+                given = self._made[what] = getattr(importlib.import_module(module), function)()
         return given
 
     async def close(self) -> None:
