@@ -299,3 +299,16 @@ def test_no_key_is_shown() -> None:
     key = "sk-" + "x" * 24
     log.append({"type": "error", "error": {"message": key}}, "server", 0.0)
     assert key not in log._repr_html_()
+
+
+def test_keys_in_use_are_neither_shown_nor_written_and_stay_in_the_entries() -> None:
+    key = "quite" + "Ordinary" * 3
+    log = EventLog(secrets=(key,))
+    for before in ("", "x" * 100, "x" * 112):  # whole, and where the line is cut in the midst of it
+        log.append({"type": "error", "error": {"message": f"{before} {key}"}}, "server", 0.0)
+        log.append({"type": "odd.event", "what": f"{before} {key}"}, "server", 0.0)
+    for part in (log, log[1:], log.filter("*")):
+        file = io.BytesIO()
+        part.to_jsonl(file)
+        assert not [text for text in (part._repr_html_(), file.getvalue().decode()) if key[:8] in text]
+    assert log[0].event["error"]["message"].endswith(key)

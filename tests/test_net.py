@@ -317,7 +317,7 @@ def test_a_planted_key_appears_nowhere(lab: Lab, caplog: pytest.LogCaptureFixtur
     caplog.set_level(logging.DEBUG)
     for name in ("websockets", "websockets.client", "rtnb", "asyncio"):
         caplog.set_level(logging.DEBUG, logger=name)
-    lab.serve("Hello", "Again", key=ODD_KEY)
+    lab.serve("Hello", f"You said {ODD_KEY}.", key=ODD_KEY)
     session = rtnb.Session(lab.endpoint.url, key=ODD_KEY, output="text")
 
     def peek() -> str:
@@ -327,15 +327,28 @@ def test_a_planted_key_appears_nowhere(lab: Lab, caplog: pytest.LogCaptureFixtur
     session.tool(peek)
     reply = session.ask("hello")
     assert reply.text == "Hello"
+    told = session.ask(f"say {ODD_KEY}").wait()
     memory = io.BytesIO()
     session.events.to_jsonl(memory)
+    snapshot = session.snapshot().save(tmp_path / "talk.json").read_text()
+    saved = session.save(tmp_path / "talk")
+    recording = "".join(path.read_text() for path in saved.rglob("*.json*"))
     core = session._core
     assert core.link is not None
     session.close()
     objects: list[Any] = [session, session.events, reply, core, core.endpoint, core.endpoint.headers, core.router]
     objects += [core.sequencer, core.tooling, core.log, core.conversation, core.config, *session.items, vars(session)]
     shown = [repr(each) for each in objects] + [str(each) for each in objects]
-    shown += [memory.getvalue().decode(), reply.as_html(), session.events._repr_html_(), session.endpoint]
+    shown += [
+        memory.getvalue().decode(),
+        snapshot,
+        recording,
+        reply.as_html(),
+        session.events._repr_html_(),
+        session.endpoint,
+    ]
+    shown += [repr(told), told.as_html(), str(told._repr_mimebundle_()), session.items._repr_html_()]
+    shown += [told.events._repr_html_(), session.events[1:].filter("*")._repr_html_()]
     assert not [text for text in shown if ODD_KEY in text]
     records = [record for record in caplog.records if not record.name.startswith("websockets.server")]
     texts = [record.getMessage() for record in records if "the local endpoint" not in record.threadName]

@@ -26,6 +26,7 @@ from rtnb.core.protocol import BYTES_PER_MS, Direction, Event
 __all__ = ["Fold", "Folder", "clock", "fold", "is_trouble", "summary", "type_filter"]
 
 _SUMMARY_CHARS: Final = 120
+_SEARCHED_CHARS: Final = 4 * _SUMMARY_CHARS
 
 _FRAMES: Final = "input_audio_buffer.append"
 
@@ -111,7 +112,8 @@ class Folder:
     ([<Fold 0: 3 response.audio.delta>], 9)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: tuple[str, ...] = ()) -> None:
+        self._secrets = secrets  # keys in use, which no row shows
         self.rows: list[Fold] = []
         self.counts: dict[Direction, int] = {"client": 0, "server": 0}
         """Events of each side."""
@@ -143,7 +145,7 @@ class Folder:
             if row is None or trouble or row.name != name or row.direction != direction:
                 row = self._add(entry.time, direction, name)
                 row.trouble = trouble
-                row.words = summary(event)
+                row.words = summary(event, self._secrets)
             self._run = None if trouble else row
         row.members.append(self.place)
         self.place += 1
@@ -177,9 +179,9 @@ class Folder:
         return row
 
 
-def fold(entries: Iterable[Entry]) -> list[Fold]:
-    """The rows of a log."""
-    folder = Folder()
+def fold(entries: Iterable[Entry], secrets: tuple[str, ...] = ()) -> list[Fold]:
+    """The rows of a log, without `secrets`, the keys in use."""
+    folder = Folder(secrets)
     for entry in entries:
         folder.push(entry)
     return folder.rows
@@ -208,8 +210,11 @@ def is_trouble(event: Event) -> bool:
     return isinstance(response, Mapping) and response.get("status") in ("failed", "incomplete")
 
 
-def summary(event: Event) -> str:
-    """What an event says, in a few words; empty when its name says it all. Nothing in it looks like a key."""
+def summary(event: Event, secrets: tuple[str, ...] = ()) -> str:
+    """What an event says, in a few words; empty when its name says it all.
+
+    Nothing in it looks like a key or is one of `secrets`.
+    """
     name = event_name(event)
     words: Any = event.get(_WORDS[name]) if name in _WORDS else None
     if words is None:
@@ -217,8 +222,8 @@ def summary(event: Event) -> str:
     if words is None and name.startswith(("session.", "response.create")):
         return ""  # a whole configuration: to be expanded
     if words is None:
-        words = recording.brief(event, _SUMMARY_CHARS)
-    line = redact(" ".join(str(words)[: 4 * _SUMMARY_CHARS].split()))
+        words = recording.brief(event, _SEARCHED_CHARS)
+    line = redact(" ".join(str(words)[:_SEARCHED_CHARS].split()), *secrets)  # before it is cut: half a key is none
     return line if len(line) <= _SUMMARY_CHARS else line[: _SUMMARY_CHARS - 1] + "…"
 
 

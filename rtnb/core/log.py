@@ -59,6 +59,9 @@ class EventLog(Sequence[Entry]):
         Wall-clock time (seconds since the epoch) of time 0; None when it is not known.
     entries
         To start with.
+    secrets
+        Keys in use: neither shown nor written to a file, whatever they look like. The entries themselves stay as they
+        are.
 
     Attributes
     ----------
@@ -74,10 +77,13 @@ class EventLog(Sequence[Entry]):
     ['response.done']
     """
 
-    __slots__ = ("_entries", "damaged", "origin")
+    __slots__ = ("_entries", "damaged", "origin", "secrets")
 
-    def __init__(self, origin: float | None = None, entries: Iterable[Entry] = ()) -> None:
+    def __init__(
+        self, origin: float | None = None, entries: Iterable[Entry] = (), *, secrets: tuple[str, ...] = ()
+    ) -> None:
         self.origin = origin
+        self.secrets = secrets
         self._entries: list[Entry] = list(entries)
         self.damaged = 0
 
@@ -99,7 +105,7 @@ class EventLog(Sequence[Entry]):
     def __getitem__(self, index: slice) -> EventLog: ...
     def __getitem__(self, index: int | slice) -> Entry | EventLog:
         if isinstance(index, slice):
-            return EventLog(self.origin, self._entries[index])
+            return EventLog(self.origin, self._entries[index], secrets=self.secrets)
         return self._entries[index]
 
     def __eq__(self, other: object) -> bool:
@@ -126,7 +132,8 @@ class EventLog(Sequence[Entry]):
         where
             Only events for which this is true.
         """
-        return EventLog(self.origin, self._matching(iter(self._entries), patterns, direction, where))
+        found = self._matching(iter(self._entries), patterns, direction, where)
+        return EventLog(self.origin, found, secrets=self.secrets)
 
     def find(
         self,
@@ -224,9 +231,10 @@ class EventLog(Sequence[Entry]):
         audio
             False leaves out sound and pictures, and keeps their length.
         keys
-            Keys in use, replaced wherever they stand.
+            More keys in use, replaced wherever they stand.
         """
-        recording.write(target, self._entries, origin=self.origin, audio=audio, keys=tuple(keys))
+        known = (*self.secrets, *keys)
+        recording.write(target, self._entries, origin=self.origin, audio=audio, keys=known)
 
     @classmethod
     def from_jsonl(cls, source: str | PathLike[str] | IO[bytes]) -> EventLog:
@@ -254,6 +262,6 @@ class EventLog(Sequence[Entry]):
                     each for each in (f"{row.ms / 1000:.1f} s of sound" if row.n_bytes else "", row.words) if each
                 ),
             )
-            for row in fold(self._entries)
+            for row in fold(self._entries, self.secrets)
         ]
         return html_table(("time", "", "event", "", "content"), rows, caption=repr(self)[1:-1])

@@ -30,7 +30,6 @@ from typing import Any, Final
 
 from rtnb.core import recording
 from rtnb.core.changes import Changes
-from rtnb.core.errors import redact
 from rtnb.core.folding import Fold, Folder
 from rtnb.core.log import Entry, EventLog
 from rtnb.notebook.feed import View, styles
@@ -64,7 +63,7 @@ class EventTable(View):
 
     def __init__(self, source: Any) -> None:
         self._source = source
-        self._folder = Folder()
+        self._folder = Folder(secrets_of(source))
         self._names: dict[str, int] = {}
         self._sent_names = 0
         self._begun: list[float] = []  # when each connection was made, in seconds of the log
@@ -161,7 +160,7 @@ class EventTable(View):
             round(row.ms),
             row.n_bytes,
             int(row.trouble),
-            redact(row.words, *secrets_of(self._source)) if row.words else "",
+            row.words,
         ]
 
     def _expand(self, message: Mapping[str, Any]) -> None:
@@ -217,7 +216,9 @@ def _stands_in(wanted: str, row: Fold, log: EventLog) -> bool:
 def secrets_of(source: object) -> tuple[str, ...]:
     """Keys that the session uses, which no view may show."""
     core = getattr(source, "_core", None)
-    secrets = getattr(getattr(core, "endpoint", None), "secrets", ())
+    secrets = (
+        source.secrets if isinstance(source, EventLog) else getattr(getattr(core, "endpoint", None), "secrets", ())
+    )
     return tuple(each for each in secrets if each)
 
 

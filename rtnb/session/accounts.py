@@ -183,7 +183,7 @@ def events_of(
                 return True
         return False
 
-    return EventLog(log.origin, filter(belongs, log[start:]))
+    return EventLog(log.origin, filter(belongs, log[start:]), secrets=log.secrets)
 
 
 def latency_of(
