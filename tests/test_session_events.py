@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import threading
 from typing import Any
@@ -12,6 +13,7 @@ from helpers_session import TIMEOUT_S, Gate, Heard, Lab, eventually, in_thread, 
 
 import rtnb
 from rtnb.local.brains import call, wait
+from rtnb.session.aio import Aio
 
 __all__ = ["lab"]
 
@@ -232,6 +234,26 @@ async def test_everything_that_blocks_can_be_awaited(lab: Lab) -> None:
         await session.aio.wait("never", timeout=0.05)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(session.aio.wait("never", timeout=30), 0.05)
+    await session.aio.close()
+
+
+@pytest.mark.parametrize("name", [name for name in vars(Aio) if not name.startswith("_")])
+def test_the_awaitable_twin_of_a_call_takes_the_same_arguments(name: str) -> None:
+    twin, call = (inspect.signature(getattr(each, name)) for each in (Aio, rtnb.Session))
+    assert list(twin.parameters.values()) == list(call.parameters.values())
+
+
+async def test_a_tool_is_added_and_removed_without_blocking(lab: Lab) -> None:
+    session = lab.session(call("now"), "Noon.")
+    await session.aio.connect()
+    definition = {"name": "now", "description": "The time.", "parameters": {"type": "object", "properties": {}}}
+    made = await session.aio.add_tool(definition, lambda: "12:00")
+    assert [tool["name"] for tool in session.settings["tools"]] == ["now"]
+    assert (await session.ask("x")).tool_calls[0].output == "12:00"
+    await session.aio.remove_tool(made)
+    assert await session.aio.add_tool(made) is made
+    with pytest.raises(rtnb.ProtocolError, match="the function"):
+        await session.aio.add_tool(definition)
     await session.aio.close()
 
 

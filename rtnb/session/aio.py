@@ -1,6 +1,6 @@
 """`Aio`: the blocking calls of a session, awaitable.
 
-Imports `rtnb.core` and `rtnb.session.core`.
+Imports `rtnb.core`, `rtnb.session.core` and `rtnb.session.tooling`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from rtnb.core.log import Entry
 from rtnb.core.protocol import Event
 from rtnb.core.tools import Tool
 from rtnb.session.core import Core
+from rtnb.session.tooling import defined
 
 __all__ = ["Aio"]
 
@@ -83,9 +84,9 @@ class Aio:
         """As `Session.truncate`."""
         await self._core.runner.bridge(self._core.do_truncate(item, audio_end_ms, timeout))
 
-    async def add_tool(self, tool: Tool) -> None:
-        """As `Session.add_tool`, for a tool that is made already."""
-        await self._core.runner.bridge(self._core.do_add_tool(tool))
+    async def add_tool(self, definition: Mapping[str, Any] | Tool, handler: Callable[..., Any] | None = None) -> Tool:
+        """As `Session.add_tool`."""
+        return await self._core.runner.bridge(self._core.do_add_tool(defined(definition, handler)))
 
     async def remove_tool(self, name: str | Tool) -> None:
         """As `Session.remove_tool`."""

@@ -547,8 +547,8 @@ class Core(Accounting, Calls, Sounding):
         raw = self.config.get("tools") if raw is None else raw
         return own + [each for each in raw or [] if not (isinstance(each, Mapping) and each.get("name") in names)]
 
-    async def do_add_tool(self, tool: Tool) -> None:
-        """Add a tool and tell the server."""
+    async def do_add_tool(self, tool: Tool) -> Tool:
+        """Add a tool and tell the server; gives it back."""
         old = self.tools.get(tool.name)
         self.tools.add(tool)
         try:
@@ -558,6 +558,7 @@ class Core(Accounting, Calls, Sounding):
             if old is not None:
                 self.tools.add(old)
             raise
+        return tool
 
     async def do_remove_tool(self, name: str | Tool) -> None:
         """Remove a tool and tell the server."""

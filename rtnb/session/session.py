@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from rtnb.core.capabilities import Capabilities, capabilities_of
 from rtnb.core.changes import Changes
 from rtnb.core.conversation import Item
-from rtnb.core.errors import ProtocolError
 from rtnb.core.item_table import ItemTable
 from rtnb.core.log import Entry
 from rtnb.core.protocol import Event
@@ -39,6 +38,7 @@ from rtnb.session.reply import Reply
 from rtnb.session.saving import save
 from rtnb.session.sequencer import State
 from rtnb.session.settings import TurnDetection
+from rtnb.session.tooling import defined
 
 if TYPE_CHECKING:
     pass
@@ -407,19 +407,11 @@ class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
         if fn is None:
             return lambda inner: self.tool(inner, **options)
         made = Tool.from_function(fn, **options) if options or not isinstance(fn, Tool) else fn
-        self._call(self._core.do_add_tool(made))
-        return made
+        return self._call(self._core.do_add_tool(made))
 
     def add_tool(self, definition: Mapping[str, Any] | Tool, handler: Callable[..., Any] | None = None) -> Tool:
         """Add a tool from a JSON definition and the function that carries it out; the server is told."""
-        if isinstance(definition, Tool):
-            made = definition
-        elif handler is None:
-            raise ProtocolError("add_tool needs the definition and the function that carries it out")
-        else:
-            made = Tool.from_definition(definition, handler)
-        self._call(self._core.do_add_tool(made))
-        return made
+        return self._call(self._core.do_add_tool(defined(definition, handler)))
 
     def remove_tool(self, name: str | Tool) -> None:
         """Take a tool away, here and on the server."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from rtnb.core.errors import ToolError
+from rtnb.core.errors import ProtocolError, ToolError
 from rtnb.core.protocol import item_create, system_message
 from rtnb.core.services import is_provided, service
 from rtnb.core.tool_output import background_output, background_result, error_output
@@ -25,7 +25,7 @@ from rtnb.session.reply import Reply, ToolCall
 from rtnb.session.sequencer import Sequencer, Turn
 from rtnb.session.tool_runner import ToolOutcome, ToolRunner
 
-__all__ = ["Tooling"]
+__all__ = ["Tooling", "defined"]
 
 logger = logging.getLogger(__name__)
 
@@ -143,6 +143,26 @@ class Tooling:
             call.output = outcome.output
             reply.changed()
             sequencer.tool_finished(call.call_id, outcome.output)
+
+
+def defined(definition: Mapping[str, Any] | Tool, handler: Callable[..., Any] | None) -> Tool:
+    """A tool from a JSON definition and what carries it out; one that is a tool already is left as it is.
+
+    Parameters
+    ----------
+    definition, handler
+        As for `rtnb.Session.add_tool`.
+
+    Raises
+    ------
+    ProtocolError
+        One of the two is missing.
+    """
+    if isinstance(definition, Tool):
+        return definition
+    if handler is None:
+        raise ProtocolError("add_tool needs the definition and the function that carries it out")
+    return Tool.from_definition(definition, handler)
 
 
 def _will_run(tool: Tool, arguments: str) -> bool:
