@@ -55,7 +55,7 @@ from rtnb.session.link import Link, checked
 from rtnb.session.listeners import Listeners
 from rtnb.session.opening import open_link
 from rtnb.session.reconnect import Staying, tries_for
-from rtnb.session.reply import Reply
+from rtnb.session.reply import ANSWER_S, Reply
 from rtnb.session.router import Router
 from rtnb.session.runner import Runner
 from rtnb.session.sequencer import Sequencer, Turn
@@ -74,7 +74,6 @@ __all__ = ["Core", "SessionState"]
 
 logger = logging.getLogger(__name__)
 
-_ANSWER_S: Final = 120.0
 _CONNECT_S: Final = 10.0
 _ABANDONED_S: Final = 0.1
 
@@ -284,7 +283,7 @@ class Core(Accounting, Calls, Sounding):
                 loop.call_soon_threadsafe(lambda: _keep(loop.create_task(self._close_abandoned())))
 
     async def _close_abandoned(self) -> None:
-        for _ in range(round(_ANSWER_S / _ABANDONED_S)):
+        for _ in range(round(ANSWER_S / _ABANDONED_S)):
             if not self.is_playing and all(reply.is_done for reply in self.replies):
                 break
             await asyncio.sleep(_ABANDONED_S)
@@ -385,7 +384,7 @@ class Core(Accounting, Calls, Sounding):
             elif not turn.reply.is_done:
                 self.sequencer.submit(turn)
 
-    def _new_reply(self, timeout: float = _ANSWER_S) -> Reply:
+    def _new_reply(self, timeout: float = ANSWER_S) -> Reply:
         return Reply(self, number=len(self.replies) + 1, timeout=timeout)
 
     def _adopt(self) -> Reply:

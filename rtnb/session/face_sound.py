@@ -13,12 +13,11 @@ from rtnb.core.conversation import Item
 from rtnb.core.errors import ProtocolError, RtnbError
 from rtnb.core.gate import Gate
 from rtnb.session.core import Core
-from rtnb.session.reply import Reply
+from rtnb.session.reply import ANSWER_S, Reply
 from rtnb.session.sound import Heard
 
 __all__ = ["SoundFace"]
 
-_ANSWER_S: Final = 120.0
 _ANSWERED_S: Final = 10.0
 
 
@@ -102,7 +101,7 @@ class SoundFace:
         return list(self._core.sound.heard)
 
     @contextlib.contextmanager
-    def recording(self, timeout: float = _ANSWER_S) -> Iterator[list[Reply]]:
+    def recording(self, timeout: float = ANSWER_S) -> Iterator[list[Reply]]:
         """Speak by hand: what comes inside is a turn, which on leaving is committed and answered.
 
         An attached microphone records meanwhile; without one, append audio inside. What was being said is interrupted.

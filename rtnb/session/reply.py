@@ -17,7 +17,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 from rtnb.core.errors import ResponseFailed, RtnbError, WaitTimeout, redact
 from rtnb.core.services import is_provided, service
@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["Host", "Reply", "Status", "ToolCall"]
+__all__ = ["ANSWER_S", "Host", "Reply", "Status", "ToolCall"]
+
+ANSWER_S: Final = 120.0
+"""How long reading an answer waits for its end unless told otherwise, in seconds."""
 
 Status: TypeAlias = Literal["in_progress", "completed", "cancelled", "incomplete", "failed"]
 
@@ -129,7 +132,7 @@ class Reply:
     Awaitable (``await reply``), iterable (``for piece in reply`` gives the text as it comes), and shown live in a cell.
     """
 
-    def __init__(self, host: Host, *, number: int = 0, timeout: float = 120.0) -> None:
+    def __init__(self, host: Host, *, number: int = 0, timeout: float = ANSWER_S) -> None:
         self._host = host
         self._timeout = timeout
         self._lock = threading.Condition()

@@ -1,9 +1,8 @@
 """`Session`: what the user holds. Connects, asks, and shows what happened.
 
 The work is done on a thread of the session's own (`rtnb.session.runner`); public calls hand it over and, where they
-give a result, wait for it, open to Ctrl-C. Each blocking call has an awaitable twin of the same name on `Session.aio`:
-the coroutine ``_do_<name>``, which the blocking call runs too. `Core` (in `rtnb.session.core`) holds what lives on
-the thread.
+give a result, wait for it, open to Ctrl-C. `Core` (in `rtnb.session.core`) holds what lives on the thread. Each
+blocking call has an awaitable twin of the same name on `Session.aio`; both run the core's coroutine ``do_<name>``.
 
 Imports `rtnb.core`, `rtnb.net` and its neighbours in `rtnb.session`.
 """
@@ -14,7 +13,7 @@ import os
 import weakref
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from rtnb.core.capabilities import Capabilities, capabilities_of
 from rtnb.core.changes import Changes
@@ -34,21 +33,16 @@ from rtnb.session.face_sound import SoundFace
 from rtnb.session.face_staying import StayingFace
 from rtnb.session.face_timeline import TimelineFace
 from rtnb.session.listeners import Listener
-from rtnb.session.reply import Reply
+from rtnb.session.reply import ANSWER_S, Reply
 from rtnb.session.saving import save
 from rtnb.session.sequencer import State
 from rtnb.session.settings import TurnDetection
 from rtnb.session.tooling import defined
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["Session", "SessionState"]
 
 T = TypeVar("T")
 Fn = TypeVar("Fn", bound=Callable[..., Any])
-
-_ANSWER_S: Final = 120.0
 
 
 class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
@@ -163,12 +157,19 @@ class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
     def connect(self, timeout: float = 10) -> Session:
         """Open the connection and wait until the configuration holds; when it is open, nothing happens.
 
+        Parameters
+        ----------
+        timeout
+            Seconds for all of it; the conversation of a session that goes on has its own time to be put back.
+
         Raises
         ------
         ConnectionFailed
             ``reason`` tells the cause in one word, the text what to do.
         ServerError
             The server refused the configuration.
+        WaitTimeout
+            It was being opened already, and still is.
         """
         self._call(self._core.do_connect(timeout))
         return self
@@ -207,7 +208,7 @@ class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
         max_output_tokens: int | None = None,
         metadata: Mapping[str, str] | None = None,
         interrupt: bool = False,
-        timeout: float = _ANSWER_S,
+        timeout: float = ANSWER_S,
     ) -> Reply:
         """Add a user message and get an answer, tool rounds included. Connects if needed; returns at once.
 
@@ -251,7 +252,7 @@ class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
         metadata: Mapping[str, str] | None = None,
         conversation: Literal["auto", "none"] | None = None,
         input: Iterable[Mapping[str, Any]] | None = None,
-        timeout: float = _ANSWER_S,
+        timeout: float = ANSWER_S,
     ) -> Reply:
         """Get an answer to the conversation as it stands, or, with ``conversation="none"``, beside it.
 
