@@ -7,6 +7,7 @@ import importlib
 import pathlib
 import pkgutil
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,6 +27,8 @@ from rtnb.core.items import Response
 from rtnb.core.lint import lint
 from rtnb.core.log import EventLog
 from rtnb.core.protocol import CLIENT_EVENTS, SERVER_EVENTS, session_update
+from rtnb.local.brains import chat
+from rtnb.replay import player
 
 ROOT = pathlib.Path(rtnb.__file__).parents[1]
 SOURCE = pathlib.Path(rtnb.__file__).parent
@@ -62,17 +65,42 @@ def test_every_error_of_rtnb_is_explained_by_its_own_name() -> None:
         assert explain(kind).what == found.what
 
 
-def problems() -> set[str]:
-    """Every code that the local endpoint and the shapes write: first arguments of `Problem`, `Violation`, `_refuse`."""
-    codes: set[str] = set()
-    for path in [*SOURCE.glob("local/**/*.py"), *SOURCE.glob("core/shape*.py")]:
+OURS = [path for part in ("local", "net", "replay") for path in SOURCE.glob(f"{part}/**/*.py")]
+CARRIERS = {"Problem": 0, "Violation": 0, "_refuse": 0, "_failed": 0, "problem_event": 0, "Breach": 1, "_problem": 2}
+"""What is called with a code, and which of its arguments that is."""
+
+
+def calls(paths: list[pathlib.Path]) -> Iterator[tuple[str, ast.Call]]:
+    for path in paths:
         for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.Call):
-                continue
-            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            if name in ("Problem", "Violation", "_refuse") and node.args:
-                codes |= _strings(node.args[0])
-    return codes
+            if isinstance(node, ast.Call):
+                yield getattr(node.func, "id", getattr(node.func, "attr", "")), node
+
+
+def our_codes() -> set[str]:
+    """Every code that an endpoint, a relay, a replay and the shapes write, and that a lost connection leaves."""
+    codes: set[str] = set()
+    paths = [*OURS, *SOURCE.glob("core/shape*.py"), *SOURCE.glob("core/reducers/*.py")]
+    spoken = [
+        path for path in paths if path.parent.name not in ("hearing", "voice")
+    ]  # there `_failed` takes words only
+    for name, call in calls(spoken):
+        place = CARRIERS.get(name)
+        if place is not None and len(call.args) > place:
+            codes |= _strings(call.args[place])
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Dict):  # {"code": "server_error"}
+                codes |= {code for key, value in zip(node.keys, node.values, strict=True) for code in _code(key, value)}
+            elif isinstance(node, ast.FunctionDef) and node.name == "_why":  # gives code and words
+                returns = [each.value for each in ast.walk(node) if isinstance(each, ast.Return)]
+                codes |= {code for each in returns if isinstance(each, ast.Tuple) for code in _strings(each.elts[0])}
+    return codes | {code for _, code in chat._CODES.values()} | {player.NOT_RECORDED}
+
+
+def _code(key: ast.expr | None, value: ast.expr) -> set[str]:
+    is_code = isinstance(key, ast.Constant) and key.value == "code"
+    return _strings(value) if is_code else set()
 
 
 def _strings(node: ast.expr) -> set[str]:
@@ -85,10 +113,33 @@ def _strings(node: ast.expr) -> set[str]:
     return set()
 
 
-def test_every_code_of_the_local_endpoint_is_explained() -> None:
-    codes = problems()
+def our_closes() -> set[int]:
+    """Every close code that stands in the source of what closes connections."""
+    found: set[int] = set()
+    for path in OURS:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and type(node.value) is int and 1000 < node.value < 1016:
+                found.add(node.value)
+    for name, call in calls(OURS):
+        if name in ("close", "end", "_refuse", "Close", "Ending", "Breach"):
+            values = [*call.args, *(each.value for each in call.keywords)]
+            numbers = (each.value for each in values if isinstance(each, ast.Constant) and type(each.value) is int)
+            found |= {number for number in numbers if number >= 1000}
+    return found
+
+
+def test_every_code_of_ours_is_explained() -> None:
+    codes = our_codes()
     assert {"cannot_update_voice", "invalid_json", "unknown_parameter", "item_delete_invalid_item_id"} <= codes
-    assert {code for code in codes if not is_known(explain(code))} == set()
+    assert {"audio_unintelligible", "connection_lost", "not_in_recording", "upstream_unavailable"} <= codes
+    assert {"insufficient_quota", "broken_stream", "connection_failed", "forbidden"} <= codes
+    assert {code for code in (*codes, "http_502") if not is_known(explain(code))} == set()
+
+
+def test_every_close_code_of_ours_is_explained_in_words_of_its_own() -> None:
+    closes = our_closes()
+    assert {1001, 1011, 1012, 1013, 1014, 3000, 4000} <= closes
+    assert closes - set(CLOSES) == set()
 
 
 # those of the protocol's reference that the local endpoint does not write

@@ -129,7 +129,7 @@ def test_an_update_that_was_not_recorded_is_refused_with_the_reason(replayed: An
     session = replayed()
     session.connect()
     session.update(instructions="That was recorded.")
-    with pytest.raises(rtnb.ServerError, match=r"which holds no session\.update here; next it holds a message"):
+    with pytest.raises(rtnb.ServerError, match=r"which holds a message of the user: .* here, not session\.update\."):
         session.update(instructions="That was not.")
 
 

@@ -261,7 +261,7 @@ def test_a_response_without_its_question_is_refused() -> None:
     stage = Stage(talk())
     stage.send(UPDATE)
     (refused,) = stage.send(create())
-    assert "next it holds a message of the user" in refused["error"]["message"]
+    assert "which holds a message of the user: " in refused["error"]["message"]
 
 
 def test_the_end_is_told() -> None:

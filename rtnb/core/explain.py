@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias
 
 from rtnb.core.dialects import RENAMED
 from rtnb.core.errors import ConnectionClosed, ConnectionFailed, ResponseFailed, ServerError, redact
-from rtnb.core.explain_codes import CODES, REASONS
+from rtnb.core.explain_codes import CODES, REASONS, RTNB_CODES
 from rtnb.core.explain_errors import CLOSES, CONNECTING, ERRORS
 from rtnb.core.explain_events import CLIENT, OWN, SERVER
 from rtnb.core.explain_short import refusal, renamed
@@ -33,11 +33,12 @@ _Told: TypeAlias = tuple[str, str, str]
 _SOURCES: Final = (
     ("event that a client sends (realtime protocol)", CLIENT),
     ("event that the server sends (realtime protocol)", SERVER),
-    ("error code of the service", CODES),
+    ("error code of the service", {code: told for code, told in CODES.items() if code not in RTNB_CODES}),
     ("outcome of a response (realtime protocol)", REASONS),
     ("error of rtnb", ERRORS),
     ("reason of rtnb.ConnectionFailed", CONNECTING),
     ("name that session.on knows", OWN),
+    ("error code of rtnb: of the local endpoint, a replay or a lost connection", RTNB_CODES),
 )
 """Where a name is looked for, in this order, and what it is then."""
 
@@ -157,6 +158,9 @@ def _name(name: str) -> Explanation:
             return Explanation(name, *told, source)
     if name.isdigit():
         return _close(int(name))
+    if re.fullmatch(r"http_\d{3}", name):
+        what = f"The chat endpoint behind the local one answered with HTTP status {name[5:]}."
+        return Explanation(name, what, "The message has its words.", "Its own log says more.", _SOURCES[-1][0])
     last = name.rpartition(".")[2]
     if "." in name and last in CODES:  # the reason of a close: invalid_request_error.invalid_model
         return _name(last)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-__all__ = ["CODES", "REASONS", "Told"]
+__all__ = ["CODES", "REASONS", "RTNB_CODES", "Told"]
 
 Told: TypeAlias = tuple[str, str, str]
 """What it is, what causes it, what to do."""
@@ -18,6 +18,48 @@ _RANGE: Final = (
     "The message names the bound.",
     "Give a value within it.",
 )
+
+_LOST: Final = (
+    "The connection was lost before it was complete.",
+    "The network, a server that stopped, or the session's time limit.",
+    "What had come is kept; rtnb opens a new connection and asks again where nothing had come.",
+)
+_CHAT: Final = "The chat endpoint behind the local one: it is not started, or its address is wrong."
+
+RTNB_CODES: Final[Mapping[str, Told]] = {
+    # what was said could not be written down
+    "audio_unintelligible": (
+        "The speech could not be written down.",
+        "The recogniser failed, or understood nothing; the message has its words.",
+        "Speak again, or `Session(transcription=None)`: the model hears the sound itself, not the transcript.",
+    ),
+    "connection_lost": _LOST,
+    # from a replay
+    "not_in_recording": (
+        "The replay holds nothing that answers this.",
+        "Something else was sent than when it was recorded, or more.",
+        'Do what the message says comes next, or ask a real endpoint: `rtnb.Session("local")` needs no key.',
+    ),
+    # from the chat endpoint behind a local one
+    "connection_failed": ("The chat endpoint could not be reached.", _CHAT, "Start it, or check `chat_url`."),
+    "connection_timeout": ("The chat endpoint was not reached in time.", _CHAT, "Start it, or check `chat_url`."),
+    "broken_stream": (
+        "The chat endpoint broke off its answer.",
+        "It stopped, or sent what is no JSON.",
+        "Ask again; its own log says more.",
+    ),
+    "invalid_request": (
+        "The chat endpoint refused what it was asked.",
+        "A model that takes no tools or no pictures, or a conversation that is too long for it.",
+        "Read the message; choose another model there.",
+    ),
+    "forbidden": (
+        "The chat endpoint does not allow this.",
+        "The key there may not use this model.",
+        "Check RTNB_CHAT_KEY and the name of the model.",
+    ),
+}
+"""Codes that come from here and never from the service: of the local endpoint, a replay, a lost connection."""
 
 CODES: Final[Mapping[str, Told]] = {
     # what the client sent
@@ -204,6 +246,7 @@ CODES: Final[Mapping[str, Told]] = {
         "A bad event, or one that does not fit now.",
         "Read the message and `param`; `rtnb.lint(event)` knows most of them.",
     ),
+    **RTNB_CODES,
 }
 """Codes of ``error`` events and of failed responses, and types of errors."""
 
@@ -239,6 +282,7 @@ REASONS: Final[Mapping[str, Told]] = {
         "`max_output_tokens` of the session or of this answer; a spoken second has 20 tokens.",
         "Raise it, or ask for shorter answers in `instructions`.",
     ),
+    "connection_lost": _LOST,
     "content_filter": (
         "The content filter stopped the answer.",
         "What was asked, or what was about to be said.",

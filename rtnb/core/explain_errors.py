@@ -105,9 +105,15 @@ CLOSES: Final[Mapping[int, Told]] = {
         "More than 15 MiB of sound in one event.",
         "Send sound in smaller pieces.",
     ),
+    1010: ("The two sides do not agree on extensions.", "A proxy in between.", "Connect again."),
     1011: ("The server had a fault of its own.", "Nothing that you sent.", "rtnb tries again by itself."),
     1012: ("The server is restarting.", "Maintenance.", "rtnb tries again by itself."),
     1013: ("The server is too busy now.", "Load, or the limits of a relay.", "rtnb tries again by itself."),
+    1014: (
+        "The relay lost the service behind it, or could not reach it.",
+        "The network between them, or the service.",
+        "rtnb tries again by itself; whoever runs the relay sees more in its log.",
+    ),
     1015: (
         "The secure connection failed.",
         "Certificates: often a company proxy.",

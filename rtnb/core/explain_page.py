@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from rtnb.core.dialects import RENAMED
-from rtnb.core.explain_codes import CODES, REASONS, Told
+from rtnb.core.explain_codes import CODES, REASONS, RTNB_CODES, Told
 from rtnb.core.explain_errors import CLOSES, CONNECTING, ERRORS
 from rtnb.core.explain_events import CLIENT, SERVER
 from rtnb.core.lint_tables import UNKNOWN
@@ -52,7 +52,9 @@ This page is made from the tables of `rtnb.core.explain`: `python -m rtnb.core.e
 
 def page() -> str:
     """The page in Markdown."""
-    refusals = [(code, told) for code, told in CODES.items() if code not in (*_CONNECT_CODES, *_LIMIT_CODES)]
+    refusals = [
+        (code, told) for code, told in CODES.items() if code not in (*_CONNECT_CODES, *_LIMIT_CODES, *RTNB_CODES)
+    ]
     parts = [
         _INTRO,
         "## It does not connect\n",
@@ -81,6 +83,9 @@ def page() -> str:
         _table("status or reason", REASONS.items()),
         "and the code of a failed one:\n",
         _table("code", ((code, CODES[code]) for code in _LIMIT_CODES)),
+        "### Codes of rtnb\n",
+        "They come from the local endpoint, a replay or a lost connection, and never from the service:\n",
+        _table("code", RTNB_CODES),
         "## Errors of rtnb\n",
         "All of them are `rtnb.RtnbError`.\n",
         _table("error", ERRORS.items()),

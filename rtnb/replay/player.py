@@ -184,7 +184,7 @@ class Player:
             asking = next((cue for cue in ahead if cue.name == name), None)
             if asking is None:
                 return f"no further {name}"
-        return f"no {shown(event)} here; next it holds {shown(ahead[0].event)}"
+        return f"{shown(ahead[0].event)} here, not {shown(event)}"
 
     def _refusal(self, event: Event, what: str) -> Event:
         event_id = event.get("event_id")
