@@ -127,6 +127,41 @@ def test_record_waits_for_as_much_as_was_asked(card: object) -> None:
     assert got == [b"\1\0" * 2400]
 
 
+def test_a_session_does_not_hear_what_record_began(card: object) -> None:
+    audio, told, heard = KernelAudio(), [], []
+    audio.microphone.on_recording = told.append
+    audio.microphone.on_audio = lambda pcm, seq: heard.append(seq)
+
+    class Speaking(Stream):
+        def start(self) -> None:
+            super().start()
+            self.give(np.ones(960, np.int16))
+
+    card.InputStream = Speaking  # type: ignore[attr-defined]
+    assert audio.record(0.04) == b"\1\0" * 960
+    assert (told, heard, Stream.opened[0].open) == ([], [], False)
+    audio.microphone.start()
+    assert (told, heard) == ([True], [0])
+
+
+def test_record_of_a_recording_that_runs_leaves_it_to_the_session(card: object) -> None:
+    audio, told, heard = KernelAudio(), [], []
+    audio.microphone.on_recording = told.append
+    audio.microphone.on_audio = lambda pcm, seq: heard.append(seq)
+    audio.microphone.start()
+    spoken = threading.Thread(target=lambda: [Stream.opened[0].give(np.ones(960, np.int16)) for _ in range(20)])
+    collect = threading.Thread(target=lambda: heard.append(len(audio.record(0.04))))
+    collect.start()
+    while not audio.microphone._collectors:
+        pass
+    spoken.start()
+    collect.join(10)
+    spoken.join(10)
+    assert sorted(heard) == sorted([*range(20), 1920])
+    assert told == [True]
+    assert Stream.opened[0].open
+
+
 def test_no_device_is_told_in_words(card: types.ModuleType) -> None:
     def refuse(**_: Any) -> None:
         raise PortAudioError("Error querying device -1")

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final
@@ -292,6 +293,8 @@ class KernelMicrophone:
         self._is_wanted = False
         self._was_told = False  # what `on_recording` was told last
         self._seq = 0
+        self._collectors: tuple[Callable[[bytes], None], ...] = ()  # of those who `record`
+        self._is_own = False  # `record` began the recording that runs: nobody else hears of it
         self._stream: Any = None
 
     def __repr__(self) -> str:
@@ -328,11 +331,44 @@ class KernelMicrophone:
             stream.close()
         self._tell()
 
+    def record(self, seconds: float, timeout: float = 30.0) -> bytes:
+        """Record and wait for it; see `KernelAudio.record`."""
+        wanted = math.ceil(seconds * RATE) * 2
+        pieces: list[bytes] = []
+        taken = 0
+        done = threading.Event()
+
+        def collect(pcm: bytes) -> None:
+            nonlocal taken
+            pieces.append(pcm)
+            taken += len(pcm)
+            if taken >= wanted:
+                done.set()
+
+        with self._lock:
+            begins = self._stream is None
+            self._is_own |= begins
+            self._collectors += (collect,)
+        try:
+            if begins:
+                self.start()
+            end = time.monotonic() + seconds + timeout
+            while not done.wait(0.1):  # in slices: Ctrl-C ends it on every system
+                if time.monotonic() > end:
+                    raise WaitTimeout("The kernel's microphone is open but delivers nothing.")
+        finally:
+            if begins:
+                self.stop()
+                self._is_own = False
+            with self._lock:
+                self._collectors = tuple(each for each in self._collectors if each is not collect)
+        return b"".join(pieces)[:wanted]
+
     def _tell(self) -> None:
         """Tell whether it records, when that is news: in the order in which it came to be, whichever thread did it."""
         with self._lock:
             is_recording = self._stream is not None
-            if is_recording != self._was_told:
+            if is_recording != self._was_told and not self._is_own:
                 self._was_told = is_recording
                 if self.on_recording is not None:
                     self.on_recording(is_recording)
@@ -344,8 +380,11 @@ class KernelMicrophone:
                 if self.on_dropped is not None:
                     self.on_dropped(self.dropped)
             seq, self._seq = self._seq, self._seq + 1
-            if self.on_audio is not None:
-                self.on_audio(data[:, 0].astype("<i2").tobytes(), seq)
+            pcm = data[:, 0].astype("<i2").tobytes()
+            for collect in self._collectors:
+                collect(pcm)
+            if self.on_audio is not None and not self._is_own:
+                self.on_audio(pcm, seq)
         except Exception:  # noqa: BLE001 - PortAudio would end the stream without a word
             _log.exception("on_audio failed")
 
@@ -369,31 +408,11 @@ class KernelAudio:
         return f"<KernelAudio {self.microphone!r} {self.speaker!r}>"
 
     def record(self, seconds: float, timeout: float = 30.0) -> bytes:
-        """Record and wait for it: 24 kHz PCM16."""
-        wanted = math.ceil(seconds * RATE) * 2
-        pieces: list[bytes] = []
-        done = threading.Event()
-        before = self.microphone.on_audio
+        """Record and wait for it: 24 kHz PCM16.
 
-        def collect(pcm: bytes, seq: int) -> None:
-            pieces.append(pcm)
-            if sum(map(len, pieces)) >= wanted:
-                done.set()
-            if before is not None:
-                before(pcm, seq)
-
-        self.microphone.on_audio = collect
-        try:
-            self.microphone.start()
-            waited = 0.0
-            while not done.wait(0.1):
-                waited += 0.1
-                if waited > seconds + timeout:
-                    raise WaitTimeout("The kernel's microphone is open but delivers nothing.")
-        finally:
-            self.microphone.stop()
-            self.microphone.on_audio = before
-        return b"".join(pieces)[:wanted]
+        A session that is attached does not hear it, unless its microphone is recording already.
+        """
+        return self.microphone.record(seconds, timeout)
 
     def close(self) -> None:
         """Give both devices back."""
