@@ -54,7 +54,7 @@ class SoundFace:
         speaker, microphone
             One of them by itself, or None to detach it; the other one stays. See `rtnb.session.sound`:
             ``SilentSpeaker()`` plays without sound. Several sessions may share a loudspeaker; a microphone belongs to
-            the last that took it.
+            the last that took it. A loudspeaker that fails is told with ``on("session.hint")`` and detached.
         """
         if audio is not None or (speaker is ... and microphone is ...):
             speaker = getattr(audio, "speaker", None) if speaker is ... else speaker
