@@ -22,6 +22,7 @@ from rtnb.core.conversation import Conversation
 from rtnb.core.key_pieces import cleaned_deltas
 from rtnb.core.keys import find_keys, without_keys
 from rtnb.core.recorded import Recording
+from rtnb.core.recording import loads
 from rtnb.core.saved import Layout, Restorer
 
 FEW = settings(UNHURRIED, max_examples=25)
@@ -131,8 +132,15 @@ def test_a_damaged_folder_raises_nothing_but_an_rtnb_error(damages: list[tuple[s
         try:
             again = rtnb.load(folder)
         except rtnb.RtnbError:
+            assert not (folder / "events.jsonl").is_file(), "events can be read whatever else is lost"
+            assert not is_manifest(folder / "manifest.json"), "what it was about can be told without its events"
             return
         look_at(again)
+
+
+def is_manifest(path: Path) -> bool:
+    found = loads(path.read_bytes()) if path.is_file() else None
+    return isinstance(found, dict) and found != {}
 
 
 def look_at(recording: Recording) -> None:
