@@ -225,8 +225,40 @@ def test_everything_waits_for_the_new_connection(wire: Wire) -> None:
         assert updating()["instructions"] == "New."
         assert waiting()["response"]["status"] == "completed"
         assert asked.text
-        assert {"one", "by hand", "inserted"} <= set(texts(session))
+        assert [text for text in texts(session) if text in ("one", "by hand")] == ["one", "by hand"]
+        assert "inserted" in texts(session)
         assert session.events.find("conversation.item.create", where=lambda event: event["event_id"] == sent)
+
+
+def test_what_is_called_meanwhile_goes_on_in_the_order_of_the_calls(wire: Wire) -> None:
+    with open_session(wire) as session:
+        session.connect()
+        wire.is_down = True
+        wire.cut()
+        eventually(lambda: session.state is SessionState.RECONNECTING, "the loss")
+        first = session.ask("one")
+        session.send({"type": "conversation.item.create", "item": _user("two")})
+        cancelled = session.ask("never")
+        session.send({"type": "conversation.item.create", "item": _user("three")})
+        last = session.ask("four")
+        cancelled.cancel()
+        wire.is_down = False
+        assert first.text
+        assert last.text
+        assert cancelled.status == "cancelled"
+        assert [item.text for item in session.items if item.role == "user"] == ["one", "two", "three", "four"]
+
+
+def test_a_question_that_waits_for_a_connection_ends_with_the_session(wire: Wire) -> None:
+    session = open_session(wire)
+    session.connect()
+    wire.is_down = True
+    wire.cut()
+    eventually(lambda: session.state is SessionState.RECONNECTING, "the loss")
+    reply = session.ask("one")
+    session.close()
+    assert reply.wait(TIMEOUT_S).status == "failed"
+    assert "closed before the answer" in str(reply.error)
 
 
 def _user(text: str) -> dict[str, Any]:

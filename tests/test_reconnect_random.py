@@ -130,3 +130,34 @@ async def _tasks(session: rtnb.Session) -> list[str]:
         return sorted(str(task.get_coro().__qualname__) for task in asyncio.all_tasks())  # type: ignore[union-attr]
 
     return await session._core.runner.bridge(names())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_is_called_meanwhile_arrives_in_the_order_of_the_calls(lab: Lab, seed: int) -> None:
+    chance = random.Random(seed)
+    with (
+        wired(lab.serve(brain=ContentBrain()).url) as wire,
+        rtnb.Session(wire.url, output="text", transcription=None) as session,
+    ):
+        session.on("session.hint", Heard())
+        session.connect()
+        said: list[str] = []
+        for _ in range(3):
+            wire.is_down = True
+            wire.cut()
+            eventually(lambda: session.state is SessionState.RECONNECTING, "the loss")
+            waiting: rtnb.Reply | None = None
+            for _ in range(chance.randrange(1, 6)):
+                said.append(f"line {len(said)}")
+                if chance.random() < 0.5 and waiting is None:  # a second question waits for the first one's answer
+                    waiting = session.ask(said[-1], timeout=TIMEOUT_S)
+                else:
+                    content = [{"type": "input_text", "text": said[-1]}]
+                    item = {"type": "message", "role": "user", "content": content}
+                    session.send({"type": "conversation.item.create", "item": item})
+            wire.is_down = False
+            session.connect(timeout=TIMEOUT_S)
+            if waiting is not None:
+                assert waiting.wait(TIMEOUT_S).status == "completed"
+            session.update(instructions="Go on.")  # when it is answered, so is all that was sent before it
+            assert [item.text for item in session.items if item.role == "user"] == said

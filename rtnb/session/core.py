@@ -351,11 +351,13 @@ class Core(Accounting, Calls, Sounding):
         if self.runner.is_current:
             if interrupt:
                 self.interrupt()
-            self._begin(turn)
+            if not self.staying.keep(turn):
+                self._begin(turn)
         else:
             if interrupt:
                 self.runner.post(self.interrupt)
-            self.runner.post(self._begin, turn)
+            if not self.staying.keep(turn):
+                self.runner.post(self._begin, turn)
         return turn.reply
 
     def _begin(self, turn: Turn) -> None:

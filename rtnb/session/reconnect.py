@@ -9,13 +9,13 @@ the server knew (`rtnb.core.conversation`), so a new connection is told all of i
    The state becomes RECONNECTING, open answers are suspended (`rtnb.session.suspended`), what has been played plays on.
 2. It is opened again, after waits that grow (`rtnb.core.staying`), for a minute at most.
 3. The new connection gets the settings and tools, then the items in their order, under their old ids
-   (`rtnb.core.restore`), then what the old one was sent and never answered, then what the user sent meanwhile.
-4. The state is READY, and open answers go on.
+   (`rtnb.core.restore`), then what the old one was sent and never answered.
+4. The state is READY, open answers go on, then all goes on that waited, in the order in which it was called.
 
 ==================================  ===================================================================================
 while it is being opened again      what happens
 ==================================  ===================================================================================
-``ask``, ``respond``                wait in the queue
+``ask``, ``respond``                wait
 ``send``, ``append_audio``          wait, `MOST_WAITING` events and `MOST_WAITING_BYTES` at most; then `NotConnected`
 ``update``, ``insert``, ``wait``    go on in the new connection, under their own time-outs
 a recording (push-to-talk)          goes on; what was said meanwhile is sent, ten seconds at most
@@ -43,7 +43,7 @@ from rtnb.core.restore import create_events, unanswered
 from rtnb.core.staying import GIVE_UP_S, MOST_TRIES, backoff, cause, is_worth_retrying
 from rtnb.session.link import Link
 from rtnb.session.rotation import Rotation
-from rtnb.session.sequencer import REPLY_KEY
+from rtnb.session.sequencer import REPLY_KEY, Turn
 from rtnb.session.states import SessionState
 from rtnb.session.watching import Watch
 
@@ -91,7 +91,7 @@ class Staying:
         """Whether the next connection goes on with the conversation of the last one."""
         self._lock = threading.Lock()
         self._is_away = False  # what is sent must wait here
-        self._waiting: deque[Event] = deque()
+        self._waiting: deque[Event | Turn] = deque()  # in the order of the calls
         self._waiting_bytes = 0
         self._frames: list[bytes] = []  # of the microphone, as they go over the wire
         self._task: asyncio.Task[None] | None = None
@@ -113,24 +113,27 @@ class Staying:
 
     # ---- the user's side
 
-    def keep(self, event: Event) -> bool:
-        """Keep an event for the new connection; False when there is one already. From any thread.
+    def keep(self, called: Event | Turn) -> bool:
+        """Keep an event or a turn for the new connection; False when there is one already. From any thread.
 
         Raises
         ------
         NotConnected
             Too many wait.
         """
-        size = len(event.get("audio") or "")
         with self._lock:
             if not self._is_away:
                 return False
+            if isinstance(called, Turn):
+                self._waiting.append(called)
+                return True
+            size = _size(called)
             if len(self._waiting) >= MOST_WAITING or self._waiting_bytes + size > MOST_WAITING_BYTES:
                 raise NotConnected(
                     f"the connection is being opened again, and {len(self._waiting)} events wait for it already: wait "
                     "for session.connect(), which returns when it is open"
                 )
-            self._waiting.append(event)
+            self._waiting.append(called)
             self._waiting_bytes += size
             return True
 
@@ -334,24 +337,35 @@ class Staying:
             if event["type"] == "response.create":
                 core.sequencer.expect_foreign(event.get("event_id"))
             link.put(event)
-        with self._lock:
-            for event in self._waiting:
-                link.put(event)
-            self._waiting.clear()
-            self._waiting_bytes = 0
-            core.link = link
-            self._is_away = False
         self._again, self._uncommitted, self._frames, self._task = [], [], [], None
+        core.link = link
         core.failure = None
         core._set_state(SessionState.READY)
         self.watch()
         core.capture.connected()
         core.sequencer.resume()
+        self._go_on(link)
         took = core.clock() - self._began
         core.hint(f"connected again after {took:.1f} s, with all {core.conversation.count} items of the conversation")
         lost = core.capture.dropped - self._dropped
         if lost > 0:
             core.hint(f"{lost} frames of the microphone were not sent while there was no connection; say that again")
+
+    def _go_on(self, link: Link) -> None:
+        """What waited is done as if it were called now; what is called meanwhile waits behind it."""
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._is_away = False
+                    return
+                called = self._waiting.popleft()
+                if not isinstance(called, Turn):
+                    self._waiting_bytes -= _size(called)
+            # without the lock: a watcher of the reply may call anything
+            if not isinstance(called, Turn):
+                link.put(called)
+            elif not called.reply.is_done:  # cancelled meanwhile
+                self._core.sequencer.submit(called)
 
     def _give_up(self, loss: RtnbError, error: Exception) -> None:
         core = self._core
@@ -362,7 +376,7 @@ class Staying:
             "session.connect() tries again, and goes on with the conversation",
             reason=reason,
         )
-        waited = len(self._waiting)
+        waited = sum(not isinstance(called, Turn) for called in self._waiting)
         self._drop()
         self._task = None
         core.give_up(told)
@@ -371,8 +385,11 @@ class Staying:
     def _drop(self) -> None:
         with self._lock:
             self._is_away = False
+            turns = [called for called in self._waiting if isinstance(called, Turn)]
             self._waiting.clear()
             self._waiting_bytes = 0
+        for turn in turns:
+            self._core.sequencer.submit(turn)  # which is told next that there is no connection
         self._again, self._uncommitted, self._frames = [], [], []
 
     # ---- the time limit
@@ -421,6 +438,10 @@ def tries_for(reconnect: bool | float) -> float:
     if isinstance(reconnect, (int, float)) and 0 <= reconnect < float("inf"):
         return float(reconnect)
     raise ValueError(f"reconnect is True, False or the seconds to try at most, not {reconnect!r}")
+
+
+def _size(event: Event) -> int:
+    return len(event.get("audio") or "")
 
 
 def _is_void(event: Event) -> bool:

@@ -17,6 +17,7 @@ from rtnb.core.protocol import Event, new_id
 from rtnb.session.capture import Capture
 from rtnb.session.link import Link
 from rtnb.session.listeners import Listeners
+from rtnb.session.reconnect import Staying
 from rtnb.session.reply import Reply
 from rtnb.session.router import Router
 from rtnb.session.runner import Runner
@@ -40,6 +41,7 @@ class Sounding:
     runner: Runner
     sequencer: Sequencer
     sound: Sound
+    staying: Staying
     _appended: int
     _speaking: asyncio.Task[None] | None = None  # connects because Record was pressed
 
@@ -140,8 +142,8 @@ class Sounding:
         commit: Event = {"type": "input_audio_buffer.commit", "event_id": new_id("event")}
         if self.detects_turns and not self.router.creates_responses:
             self._put(commit)
-        else:
-            self._begin(Turn(self._adopt(), items=[commit]))
+        elif not self.staying.keep(turn := Turn(self._adopt(), items=[commit])):
+            self._begin(turn)
 
     def discard_speech(self) -> None:
         """The recording was no turn."""
