@@ -98,6 +98,8 @@ def test_the_session_around_it_goes_on() -> None:
         reply = session.ask("What is the capital of France?")
         assert "Paris" in reply.text
         assert len(deltas) == len(session.events.filter("response.output_audio.delta")) > 0
+        with pytest.raises(RtnbError, match="the device is busy"):
+            reply.wait_heard(timeout=20)
         story = session.ask("Tell me a long story")
         session.wait("response.output_audio.delta", after=story.started_at)
         assert session.interrupt()

@@ -598,7 +598,7 @@ class Core(Accounting, Calls, Sounding):
             return sound.speaker is not None
 
         if not self.runner.call(has_speaker()):
-            raise RtnbError("nobody hears it: no loudspeaker is attached; see session.attach")
+            raise RtnbError(f"nobody hears it: {sound.failure or 'no loudspeaker is attached'}; see session.attach")
         end = time.monotonic() + timeout
         while True:
             is_done = reply.is_done  # before its items are read: afterwards there are no more
