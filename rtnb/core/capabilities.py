@@ -110,7 +110,7 @@ def _response(event: Event) -> Mapping[str, Any]:
 def _parts(event: Event) -> list[str]:
     item = event.get("item")
     content = item.get("content") if isinstance(item, Mapping) else None
-    return [str(part.get("type")) for part in content or () if isinstance(part, Mapping)]
+    return [str(part.get("type")) for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
 
 
 def _wants(*path: str) -> Callable[[Event], bool]:
@@ -280,12 +280,15 @@ def _judge(feature: _Feature, log: EventLog, kind: str, dialect: str | None) -> 
 
 def _refusal(asked: list[Entry], log: EventLog) -> str | None:
     """What the server said when it refused all of them."""
-    ids = {entry.event.get("event_id") for entry in asked} - {None}
+    ids = {event_id for entry in asked if isinstance(event_id := entry.event.get("event_id"), str)}
     if not ids:
         return None
     for entry in log.filter("error", direction="server"):
         error = entry.event.get("error")
-        if isinstance(error, Mapping) and error.get("event_id") in ids and error.get("code") not in _RACES:
+        if not isinstance(error, Mapping) or str(error.get("code")) in _RACES:
+            continue
+        event_id = error.get("event_id")
+        if isinstance(event_id, str) and event_id in ids:
             return str(error.get("message") or error.get("code") or "no")
     return None
 

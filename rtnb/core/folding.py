@@ -135,7 +135,8 @@ class Folder:
         is_stream = name.endswith(".delta") or name == _FRAMES
         if is_stream:
             self._run = None
-            key = (direction, name, event.get("item_id"))
+            item_id = event.get("item_id")
+            key = (direction, name, item_id if isinstance(item_id, str) else None)
             row = self._streams.get(key)
             if row is None:
                 row = self._streams[key] = self._add(entry.time, direction, name)

@@ -129,8 +129,8 @@ class TimelineMeter:
         if role not in ("user", "assistant", "system") or not isinstance(item_id, str) or item_id in self._items:
             return  # one that is known was given back to a new connection
         item = self._items[item_id] = ItemCourse(str(role), entry.index, entry.time)
-        for part in described.get("content") or ():
-            part = _mapping(part)
+        content = described.get("content")
+        for part in map(_mapping, content if isinstance(content, list) else ()):
             if isinstance(audio := part.get("audio"), str):
                 length = self._asked.push(audio, entry.time)
                 self._asked_at[item_id] = entry.time, entry.time + length
