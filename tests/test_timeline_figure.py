@@ -78,6 +78,38 @@ def test_sound_is_drawn_where_it_was_heard() -> None:
     assert (left, right) == pytest.approx((3.1, 4.1), abs=0.02)
 
 
+def talk(minutes: int) -> Recording:
+    """A microphone that is never off, and every 20 s an answer of 8 s."""
+    script = Script()
+    for at in range(0, minutes * 60, 20):
+        item, response = f"item_{at}", f"resp_{at}"
+        script.speak(at, at + 4, frame=0.2)
+        script.server(at + 4.0, "input_audio_buffer.committed", item_id=f"item_u{at}")
+        script.server(at + 4.1, "response.created", response={"id": response})
+        came = script.answer(at + 5.0, 8.0, item, response, "Once upon a time there was a laboratory")
+        script.server(came, "response.done", response={"id": response, "status": "completed"})
+        script.hear(at + 5.2, 8.0, item)
+        script.speak(at + 4, at + 20, frame=0.2)
+    return Recording(script)
+
+
+def test_the_sound_of_an_hour_is_drawn_with_no_more_shapes_than_that_of_minutes() -> None:
+    hour, short = show_timeline(talk(60)).axes[0], show_timeline(talk(6)).axes[0]
+    assert hour.get_xlim()[1] > 3_590
+    most = 1_600  # quads of a lane of sound: about as many as the picture has points
+    for axes in (hour, short):
+        assert sum(len(each.get_paths()) > most for each in axes.collections) == 0
+        sizes = sorted(len(each.get_paths()) for each in axes.collections)
+        assert sizes[-1] == most, "the microphone is never off"
+    assert len(hour.collections) == len(short.collections) < 20, "one for each lane and colour, not for each turn"
+    drawn = [
+        sum(len(path.vertices) for each in axes.collections for path in each.get_paths()) for axes in (short, hour)
+    ]
+    turns = 60 * 3
+    assert drawn[1] < 3 * most * 5 + turns * 40
+    assert len(hour.texts) < 4 * 120
+
+
 @pytest.mark.parametrize("colour", sorted({*LANE_COLOURS.values(), *KIND_COLOURS.values()}))
 def test_each_colour_can_be_seen_on_light_and_dark(colour: str) -> None:
     for page in ((1, 1, 1), (0x11 / 255,) * 3):
