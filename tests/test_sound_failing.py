@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from helpers_session import eventually
 from helpers_sound import MS, Booth, NotingSpeaker
 
 import rtnb
@@ -97,13 +98,16 @@ def test_the_session_around_it_goes_on() -> None:
         session.attach(speaker=Failing("play", "end", "stop"))
         reply = session.ask("What is the capital of France?")
         assert "Paris" in reply.text
-        assert len(deltas) == len(session.events.filter("response.output_audio.delta")) > 0
+        count = len(session.events.filter("response.output_audio.delta"))
+        assert count > 0
+        eventually(lambda: len(deltas) == count, "each piece of sound")
         with pytest.raises(RtnbError, match="the device is busy"):
             reply.wait_heard(timeout=20)
         story = session.ask("Tell me a long story")
         session.wait("response.output_audio.delta", after=story.started_at)
         assert session.interrupt()
         assert story.wait(timeout=20).status == "cancelled"
+        eventually(lambda: hints, "the hint")
         assert len(hints) == 1
 
 
