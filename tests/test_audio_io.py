@@ -274,6 +274,25 @@ async def test_a_recording_that_begins_before_the_end_of_record_was_told_is_hear
     await page.socket.close()
 
 
+async def test_two_records_in_a_row_are_both_kept_from_the_session(audio: AudioIO) -> None:
+    frames, told = Heard(), Heard()
+    audio.microphone.on_audio = lambda pcm, seq: frames(seq)
+    audio.microphone.on_recording = told
+    page = await Page.open(audio)
+    for take in (1, 2):  # the second begins before the end of the first was told
+        task = asyncio.create_task(asyncio.to_thread(audio.record, 0.04, 10))
+        while (await page.next("mic"))[0]["on"] is False:
+            pass
+        await page.frame(0, take=take)
+        await task
+    await page.frame(1, take=2)
+    await page.say({"kind": "state", "microphone": "on", "recording": False, "take": 2})
+    await page.frame(9, take=3)
+    await frames.until(bool)
+    assert (frames.all, told.all) == ([9], [True])
+    await page.socket.close()
+
+
 async def test_record_of_a_recording_that_runs_leaves_it_to_the_session(audio: AudioIO) -> None:
     frames = Heard()
     audio.microphone.on_audio = lambda pcm, seq: frames(seq)

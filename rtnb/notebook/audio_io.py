@@ -447,9 +447,9 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
     def _set_recording(self, on: bool, take: int = -1) -> None:
         is_own, was_on = self._is_own, self.recording
         if on and is_own and take >= 0:
-            if self._own_take < 0:
+            if self._own_take < 0 or self._recorders:
                 self._own_take = take
-            elif take != self._own_take and not self._recorders:  # the next one, begun before the end of that was told
+            elif take != self._own_take:  # the next one, begun before the end of that was told
                 self._is_own = is_own = was_on = False
         self.recording = on
         if on != was_on and not is_own:
