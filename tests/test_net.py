@@ -357,22 +357,22 @@ def test_a_planted_key_appears_nowhere(lab: Lab, caplog: pytest.LogCaptureFixtur
 
 
 PLANTED = [
-    "ws://127.0.0.1:9/v1/realtime?token=KEY#a",
-    "ws://127.0.0.1:9/v1/realtime?code=KEY",
-    "wss://KEY@host.invalid/v1",
-    "ws://me:KEY@127.0.0.1:9/v1",
-    "ws://me:KEY@127.0.0.1:99999/v1",
-    "htp://me:KEY@host/v1",
-    "htp://me:KEY?@host/v1",
-    "me:KEY@host/v1",
-    "htp://host/v1#KEY",
+    "ws://127.0.0.1:9/v1/realtime?token={key}#a",
+    "ws://127.0.0.1:9/v1/realtime?code={key}",
+    "wss://{key}@host.invalid/v1",
+    "ws://me:{key}@127.0.0.1:9/v1",
+    "ws://me:{key}@127.0.0.1:99999/v1",
+    "htp://me:{key}@host/v1",
+    "htp://me:{key}?@host/v1",
+    "me:{key}@host/v1",
+    "htp://host/v1#{key}",
 ]
 
 
 @pytest.mark.parametrize("address", PLANTED)
 def test_the_traceback_of_a_failed_connect_shows_no_key_of_the_address(address: str) -> None:
     with pytest.raises(rtnb.ConnectionFailed) as caught:
-        rtnb.Session(address.replace("KEY", ODD_KEY), output="text").connect(TIMEOUT_S)
+        rtnb.Session(address.replace("{key}", ODD_KEY), output="text").connect(TIMEOUT_S)
     assert caught.value.reason in ("endpoint", "refused")
     assert ODD_KEY not in "".join(traceback.format_exception(caught.value))
 

@@ -38,7 +38,7 @@ ADD = call("calculate_sum", a=4, b=6)
 async def test_openais_client_completes_text_audio_and_tool_turns_without_a_key_of_its_own() -> None:
     async with relay_lab("Hello.", "Good day to you.", ADD, "It is 10.", heard=("good day",)) as relay:
         base = relay.url.removesuffix("/realtime")
-        openai = AsyncOpenAI(api_key="not-a-key", websocket_base_url=base, base_url=base.replace("ws:", "http:"))
+        openai = AsyncOpenAI(api_key="none", websocket_base_url=base, base_url=base.replace("ws:", "http:"))
         async with openai, openai.realtime.connect(model="gpt-realtime") as connection, asyncio.timeout(TIMEOUT_S):
             await connection.session.update(session={"type": "realtime", "output_modalities": ["text"]})
             await connection.conversation.item.create(item=user("Say hello!")["item"])

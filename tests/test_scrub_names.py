@@ -105,6 +105,8 @@ INNOCENT = [
     "OPENAI_API_KEY is read first, then AZURE_OPENAI_API_KEY, then RTNB_RELAY_TOKENS.",
     "openssl req --key server-2048-bits-private.pem",
     'key_header: Literal["Authorization", "api-key"] = "Authorization"',
+    'proxy = f"http://me:{password}@127.0.0.1:8080"',
+    "export https_proxy=http://me:${PASSWORD}@proxy.example.org",
     "rtnb relay --tokens FILE --key KEY",
     "headers = {'Ocp-Apim-Subscription-Key': os.environ['SPEECH_KEY']}",
     "AZURE_OPENAI_KEY = keyring.get_password16('azure', 'me')",

@@ -171,7 +171,9 @@ _SHAPES: Final = (
         r"(?P<key>[^\s\"'&;#\\<>)\]{}$]{6,})",
     ),
     _shape("Jupyter token", "token=", r"(?i)\b(?:[a-z]+\.)?token=(?P<key>[0-9a-f]{32,64})\b"),
-    _shape("password in an address", "://", r"://[^\s/:@\"'\\]*:(?P<key>[^\s/@\"'\\:]{3,})@[A-Za-z0-9\[]"),
+    _shape(
+        "password in an address", "://", r"://[^\s/:@\"'\\]*:(?!\$?\{\w+\})(?P<key>[^\s/@\"'\\:]{3,})@[A-Za-z0-9\[]"
+    ),
 )
 
 NEEDLES: Final = {
