@@ -207,6 +207,24 @@ def test_every_way_to_wait_in_a_cell_asks(kernel: Kernel, wait: str, typed: str,
     assert told.endswith(f"{ran}\n")
 
 
+def test_an_answer_to_an_earlier_question_allows_nothing(kernel: Kernel) -> None:
+    session, channel = kernel.client.session, kernel.client.stdin_channel
+
+    def answer(message: dict[str, Any]) -> None:
+        earlier = {**message["header"], "msg_id": "earlier"}
+        channel.send(session.msg("input_reply", {"value": "y"}, parent={"header": earlier}))
+        channel.send(session.msg("input_reply", {"value": "n"}, parent=message))
+
+    told: list[str] = []
+    kernel.client.execute_interactive(
+        "ask().wait(); print(ran)",
+        stdin_hook=answer,
+        output_hook=lambda message: told.append(message["content"].get("text") or ""),
+        timeout=TIMEOUT_S,
+    )
+    assert "".join(told) == "[]\n"
+
+
 def test_an_interrupt_ends_the_wait_and_the_next_cell_asks_again(kernel: Kernel) -> None:
     assert "KeyboardInterrupt" in kernel.run("reply = ask(); reply.wait()")
     told = kernel.run("reply.wait(); print(ran)", "y")

@@ -90,12 +90,12 @@ async def _ask_in_notebook(words: str, home: contextvars.Context) -> bool | None
         return allowed
     except TimeoutError:
         outcome = f"was not run: nobody answered within {_WAIT_S:g} s"
-        if question.has_field:
-            say(f"{words} {outcome}. Press Enter in the field before you run another cell: JupyterLab waits for it.")
         return None
     finally:
         attendants.remove(question.attend)
         question.close(outcome)
+        if question.has_field:
+            say(f"{words} {outcome}. Press Enter in the field before you run another cell: JupyterLab waits for it.")
 
 
 class _Question:
@@ -107,12 +107,13 @@ class _Question:
         self.answer: concurrent.futures.Future[bool | None] = concurrent.futures.Future()
         self._attended = time.monotonic()  # when a waiting cell last looked after it
         self._asked: object = None  # the cell that shows an input field for it
+        self._request: object = None  # a field of an earlier question may still be there: its answers name another
         self._label: Any = None
         self._buttons: list[Any] = []
 
     @property
     def has_field(self) -> bool:
-        """Whether an input field was shown."""
+        """Whether an input field is shown that was not left; a kernel cannot take it away."""
         return self._asked is not None
 
     @property
@@ -153,9 +154,11 @@ class _Question:
                 pass  # an answer to an earlier question
             content = {"prompt": _prompt(self.words), "password": False}
             ident = kernel._parent_ident["shell"]
-            kernel.session.send(kernel.stdin_socket, "input_request", content, cell, ident=ident)
+            request = kernel.session.send(kernel.stdin_socket, "input_request", content, cell, ident=ident)
+            self._request = request["header"]["msg_id"]
         _, reply = kernel.session.recv(kernel.stdin_socket)
-        if reply is not None:
+        if reply is not None and reply["parent_header"].get("msg_id", self._request) == self._request:
+            self._asked = None
             self.decide(_is_yes(str(reply["content"].get("value"))))
 
     def show_buttons(self) -> None:
