@@ -249,6 +249,16 @@ def test_what_is_called_meanwhile_goes_on_in_the_order_of_the_calls(wire: Wire) 
         assert [item.text for item in session.items if item.role == "user"] == ["one", "two", "three", "four"]
 
 
+def test_a_time_out_while_the_connection_is_away_names_the_loss(wire: Wire) -> None:
+    with open_session(wire) as session:
+        session.connect()
+        wire.is_down = True
+        wire.cut()
+        eventually(lambda: session.state is SessionState.RECONNECTING, "the loss")
+        with pytest.raises(rtnb.WaitTimeout, match=r"since the connection broke .* it is being opened again"):
+            session.ask("one", timeout=0.05).wait()
+
+
 def test_a_question_that_waits_for_a_connection_ends_with_the_session(wire: Wire) -> None:
     session = open_session(wire)
     session.connect()

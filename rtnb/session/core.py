@@ -424,6 +424,11 @@ class Core(Accounting, Calls, Sounding):
         return self.staying.is_away
 
     @property
+    def outage(self) -> RtnbError | None:
+        """Why there is no connection, while it is being opened again."""
+        return self.failure if self.is_away else None
+
+    @property
     def input_format(self) -> str | None:
         """The format of the user's audio on the wire, or what it will be when it is connected; from any thread."""
         return format_of(self.conversation.session if self.is_ready else self.config, "input")

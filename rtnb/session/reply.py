@@ -105,6 +105,11 @@ class Host(Protocol):
         """Raise on the session's own thread, where waiting would wait for ever."""
         ...
 
+    @property
+    def outage(self) -> RtnbError | None:
+        """Why there is no connection, while it is being opened again."""
+        ...
+
     def reply_events(self, reply: Reply) -> EventLog:
         """All events that belong to it, both directions."""
         ...
@@ -434,9 +439,11 @@ class Reply:
         return self
 
     def _late(self, limit: float) -> WaitTimeout:
+        outage = self._host.outage
         return WaitTimeout(
-            f"the answer was not complete after {limit:g} s ({len(self.text_so_far)} characters had come); wait again "
-            "with reply.wait(), stop it with reply.cancel(), or give ask(timeout=...) more time"
+            f"the answer was not complete after {limit:g} s ({len(self.text_so_far)} characters had come)"
+            + (f", since {outage}" if outage is not None else "")
+            + "; wait again with reply.wait(), stop it with reply.cancel(), or give ask(timeout=...) more time"
         )
 
     def _state_words(self) -> str:
