@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 from helpers_local import Dictation, ToneVoice, loud
 from helpers_reconnect import ContentBrain, Wire, closing_server, wired
+from helpers_relay import upstream
 from helpers_session import TIMEOUT_S, Gate, Heard, Lab, eventually, in_thread, lab
+from websockets.asyncio.server import ServerConnection
 
 import rtnb
 from rtnb.core.conversation import Conversation
@@ -447,3 +450,22 @@ def test_a_script_with_a_call_is_not_run_twice(lab: Lab) -> None:
 
         assert session.ask("x").text == "done"
         assert counted == [1]
+
+
+async def test_items_that_a_server_begins_with_are_not_put_into_it_again() -> None:
+    told: list[str] = []
+
+    async def talk(client: ServerConnection) -> None:
+        session = {"type": "realtime", "id": "sess_1"}
+        await client.send(json.dumps({"type": "session.created", "session": session}))
+        await client.send(
+            json.dumps({"type": "conversation.item.added", "item": {"id": "item_old", **_user("before")}})
+        )
+        async for message in client:
+            told.append(json.loads(message)["type"])
+            if told[-1] == "session.update":
+                await client.send(json.dumps({"type": "session.updated", "session": session}))
+
+    async with upstream(talk) as other, rtnb.Session(other.url, output="text") as session:
+        assert [item.text for item in session.items] == ["before"]
+    assert told == ["session.update"]
