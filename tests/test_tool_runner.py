@@ -369,6 +369,17 @@ async def test_a_tool_that_needs_consent_runs_only_when_it_is_given(answer: Any,
     runner.close()
 
 
+@pytest.mark.parametrize(("answer", "words"), [(False, "did not consent"), (None, "nobody answered")])
+async def test_silence_is_not_told_as_a_refusal(answer: bool | None, words: str) -> None:
+    async def approve(tool: Tool, arguments: dict[str, Any]) -> bool | None:
+        return answer
+
+    runner = ToolRunner(approve=approve)
+    outcome = await runner.run(tool(calculate_sum, confirm=True), '{"a": 1, "b": 2}')
+    assert words in json.loads(outcome.output)["error"]
+    runner.close()
+
+
 async def test_nobody_to_ask_means_no(runner: ToolRunner) -> None:
     outcome = await runner.run(tool(calculate_sum, confirm=True), '{"a": 1, "b": 2}')
     assert outcome.kind == "denied"

@@ -246,7 +246,9 @@ def tool(
     background
         Answer at once that it is under way, and tell the result when it comes: for what takes long.
     confirm
-        Ask the user before each call: for what cannot be undone.
+        Ask the user before each call: for what cannot be undone. A cell that waits for the answer asks in an input
+        field under it; else there are buttons under the cell that asked, and a terminal asks in its window. Without an
+        answer within a minute, the tool does not run.
 
     Raises
     ------
