@@ -42,10 +42,7 @@ _READER_WAITS_BYTES: Final = 32 * 1024 * 1024  # and with more than this no furt
 
 
 class Engines(Protocol):
-    """The brain, the voice and the ears of an endpoint; each is made when first needed and may not be there.
-
-    Asked from any thread.
-    """
+    """The brain, the voice and the ears of an endpoint; each is made when first needed and may not be there."""
 
     def brain(self) -> Brain:
         """The brain."""
@@ -55,7 +52,7 @@ class Engines(Protocol):
         """The voice."""
         ...
 
-    def hearing(self) -> Hearing:
+    async def hearing(self) -> Hearing:
         """The ears."""
         ...
 
@@ -313,8 +310,7 @@ class Connection:
     async def _warm(self) -> None:
         """Have the recogniser ready when somebody may speak soon: starting it takes longer than a short sentence."""
         try:
-            hearing = await asyncio.to_thread(self._engines.hearing)  # its packages take a while to load
-            warm = getattr(hearing, "warm", None)  # an engine may have it
+            warm = getattr(await self._engines.hearing(), "warm", None)  # an engine may have it
             if warm is not None:
                 await warm()
         except Exception:  # noqa: BLE001 - an engine that cannot be had is told with the first utterance

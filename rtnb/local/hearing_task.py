@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from rtnb.core.errors import redact
@@ -38,7 +38,7 @@ class Utterance:
 
     def __init__(
         self,
-        hearing: Callable[[], Hearing],
+        hearing: Callable[[], Awaitable[Hearing]],
         settings: Mapping[str, Any],
         *,
         partial: Callable[[str], None],
@@ -61,7 +61,7 @@ class Utterance:
         """Listen to the end; cancelling throws the utterance away."""
         listener: Listener | None = None
         try:
-            hearing = await asyncio.to_thread(self._hearing)
+            hearing = await self._hearing()
             listener = await hearing.listen(self._settings)
             while (pcm := await self._next()) is not None:
                 text = await listener.push(pcm)

@@ -320,7 +320,7 @@ class _Engines:
     def __init__(self, brain: Brain | None, hearing: Hearing | None, voice: Voice | None) -> None:
         self._given: dict[str, Any] = {"brain": brain, "hearing": hearing, "voice": voice}
         self._made: dict[str, Any] = {}
-        self._locks = {what: threading.Lock() for what in self._given}  # one is made by several threads, once
+        self._locks = {what: threading.Lock() for what in self._given}  # wanted by several at once, one is made once
 
     @property
     def brain_name(self) -> str:
@@ -334,8 +334,11 @@ class _Engines:
         voice: Voice = self._get("voice", "rtnb.local.voice", "default_voice")
         return voice
 
-    def hearing(self) -> Hearing:
-        hearing: Hearing = self._get("hearing", "rtnb.local.hearing", "default_hearing")
+    async def hearing(self) -> Hearing:
+        wanted = ("hearing", "rtnb.local.hearing", "default_hearing")
+        if self._given["hearing"] is None and "hearing" not in self._made:
+            await asyncio.to_thread(self._get, *wanted)  # its packages take a while to load
+        hearing: Hearing = self._get(*wanted)
         return hearing
 
     def _get(self, what: str, module: str, function: str) -> Any:
