@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rtnb.core.conversation import Conversation, Item
-from rtnb.core.errors import ConnectionClosed, NotConnected, ProtocolError
+from rtnb.core.errors import ConnectionClosed, NotConnected, ProtocolError, WaitTimeout
 from rtnb.core.lint import lint
 from rtnb.core.log import Entry, EventLog
 from rtnb.core.protocol import (
@@ -38,6 +38,8 @@ __all__ = ["Calls", "refuse_errors"]
 _PIECE_BYTES: Final = 96_000
 """Two seconds of PCM16: a long clip goes in pieces, at the pace of the line (`rtnb.net.window`)."""
 
+_ITEM_S: Final = 2.0  # so soon after "committed" the item is told of, where a server tells of items at all
+
 
 class Calls:
     """A part of `rtnb.session.core.Core`; runs on the session's loop, but for `append_audio`."""
@@ -53,6 +55,10 @@ class Calls:
     @property
     def input_format(self) -> str | None:
         """The format of the user's audio on the wire."""
+        raise NotImplementedError
+
+    def hint(self, text: str) -> None:
+        """Tell the user something worth knowing."""
         raise NotImplementedError
 
     def open_link(self) -> Link:
@@ -134,12 +140,17 @@ class Calls:
             {"type": "input_audio_buffer.commit"}, "input_audio_buffer.committed", timeout=timeout
         )
         item_id = entry.event.get("item_id")
-        await self.await_event(
-            "conversation.item.*",
-            where=lambda event: (event.get("item") or {}).get("id") == item_id,
-            after=entry.index,
-            timeout=timeout,
-        )
+        try:
+            await self.await_event(
+                "conversation.item.*",
+                where=lambda event: (event.get("item") or {}).get("id") == item_id,
+                after=entry.index,
+                timeout=min(timeout, _ITEM_S),
+            )
+        except WaitTimeout:
+            if self.staying.is_away:
+                raise
+            self.hint("the server took what was said, but does not tell of the item that it became")
         return self._item(str(item_id))
 
     async def do_clear_audio(self, timeout: float) -> None:
