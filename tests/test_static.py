@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html.parser
 import re
+import threading
 from collections.abc import Iterator
 from html import escape
 from typing import Any
@@ -16,7 +17,7 @@ import rtnb
 from rtnb.core.conversation import Conversation
 from rtnb.core.log import EventLog
 from rtnb.local.brains import call
-from rtnb.notebook import static
+from rtnb.notebook import live, static
 from rtnb.notebook.live import _bundle
 from rtnb.notebook.static import MOST_CHARS, REPLY_SOUND_CHARS, player, reply_html, session_html, small_sound
 
@@ -186,6 +187,41 @@ def test_planted_keys_are_in_no_picture_of_a_reply_or_of_the_items(key: str) -> 
             assert key[:20] not in text, "nor the beginning of one"
     finally:
         lab.close()
+
+
+def test_a_reply_that_ends_while_it_is_drawn_is_shown_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    import IPython.display
+
+    shown: list[str] = []
+    complete = threading.Event()
+
+    class Handle:
+        def update(self, bundle: dict[str, str], *, raw: bool) -> None:
+            shown.append(bundle["text/plain"])
+            complete.set()
+
+    class Ending:
+        """Not done when it is looked at first, done as soon as it was drawn."""
+
+        is_done = False
+
+        def watch(self, fn: Any) -> None:
+            fn(self)
+
+    def drawn(reply: Any) -> dict[str, str]:
+        words = "whole" if reply.is_done else "waiting"
+        reply.is_done = True
+        return {"text/plain": words}
+
+    def display(bundle: dict[str, str], **_: Any) -> Handle:
+        shown.append(bundle["text/plain"])
+        return Handle()
+
+    monkeypatch.setattr(IPython.display, "display", display)
+    monkeypatch.setattr(live, "_bundle", drawn)
+    live.show_reply(Ending())  # type: ignore[arg-type]
+    assert complete.wait(10)
+    assert shown == ["waiting", "whole"]
 
 
 class Shown:

@@ -39,8 +39,9 @@ def show_reply(reply: Reply) -> None:
     """Show a reply in the current cell and keep it growing there until it is complete."""
     from IPython.display import display
 
+    is_done = reply.is_done  # before it is drawn: it may end meanwhile
     handle = display(_bundle(reply), raw=True, display_id=True)
-    if not reply.is_done:
+    if not is_done:
         threading.Thread(target=_follow, args=(reply, handle), name="rtnb display", daemon=True).start()
 
 
