@@ -149,6 +149,12 @@ class Cost:
         return tuple(dict.fromkeys(line.model for line in self.lines if line.price is None))
 
     @property
+    def why_unknown(self) -> str:
+        """What is not known: a price, or else how many tokens there were; empty when all is known."""
+        kinds = {line.kind for line in self.lines if line.price is None}
+        return (PRICE_UNKNOWN if kinds - {_UNREPORTED} else _KINDS[_UNREPORTED]) if kinds else ""
+
+    @property
     def responses(self) -> Cost:
         """The part for responses."""
         return replace(self, lines=tuple(line for line in self.lines if not line.is_transcription))
@@ -183,14 +189,9 @@ class Cost:
             amount = dollars(self.usd)
             return f"would have cost {amount}" if self.hypothetical else amount
         whose = ", ".join(self.unknown)
-        why = (
-            PRICE_UNKNOWN
-            if any(line.price is None and line.kind != _UNREPORTED for line in self.lines)
-            else _KINDS[_UNREPORTED]
-        )
         if not self.at_least:
-            return f"{why} ({whose})"
-        amount = f"at least {dollars(self.at_least)} ({why}: {whose})"
+            return f"{self.why_unknown} ({whose})"
+        amount = f"at least {dollars(self.at_least)} ({self.why_unknown}: {whose})"
         return f"would have cost {amount}" if self.hypothetical else amount
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rtnb.core.charges import UsageReport
-from rtnb.core.usage import dollars
+from rtnb.core.usage import Cost, dollars
 from rtnb.notebook.figures import TEXT_COLOUR, Picture, new_figure, quieten
 
 __all__ = ["cost_chart"]
@@ -96,9 +96,9 @@ def _heights(usage: UsageReport) -> list[np.ndarray[tuple[int], np.dtype[np.floa
 def _title(usage: UsageReport, n_responses: int) -> str:
     if not n_responses:
         return "No response yet"
-    costs = [each.cost(usage.prices) for each in usage]
-    unknown = list(dict.fromkeys(model for each in costs for model in each.unknown))
-    whole = sum(each.at_least for each in costs)
-    said = f"at least {dollars(whole)}, price unknown: {', '.join(unknown)}" if unknown else dollars(whole)
+    cost = sum((each.cost(usage.prices) for each in usage), Cost())
+    said = dollars(cost.at_least)
+    if cost.unknown:
+        said = f"at least {said}, {cost.why_unknown}: {', '.join(cost.unknown)}"
     paid = f"nothing to pay here; it would have cost {said}" if usage.is_free else said
     return f"Each answer reads the whole conversation again ({paid})"
