@@ -6,9 +6,10 @@ import socket
 import threading
 
 import pytest
-from helpers_session import Gate, Heard, Lab, eventually, in_thread, lab
+from helpers_session import TIMEOUT_S, Gate, Heard, Lab, eventually, in_thread, lab
 
 import rtnb
+from rtnb.core.protocol import item_create
 from rtnb.local.brains import call, fail, incomplete, wait, when
 from rtnb.session.sequencer import State
 from rtnb.session.session import SessionState
@@ -190,6 +191,20 @@ def test_questions_asked_at_once_are_answered_in_their_order(lab: Lab) -> None:
     assert "error" not in session.events.names
     kinds = [item.role for item in session.items]
     assert kinds == ["user", "assistant"] * 6
+
+
+def test_what_is_sent_after_a_question_goes_out_after_it(lab: Lab) -> None:
+    session = lab.session("Hello").connect()
+    busy = threading.Event()
+    session._core.post(busy.wait, TIMEOUT_S)  # the session's thread has not seen the question when the item is sent
+    threading.Timer(0.2, busy.set).start()
+    reply = session.ask("first")
+    session.send(
+        item_create({"type": "message", "role": "user", "content": [{"type": "input_text", "text": "second"}]})
+    )
+    reply.wait()
+    sent = [entry.event["item"] for entry in session.events.filter("conversation.item.create", direction="client")]
+    assert [item["content"][0]["text"] for item in sent] == ["first", "second"]
 
 
 def test_a_reply_tells_usage_cost_latency_events_and_items(lab: Lab) -> None:

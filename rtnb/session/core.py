@@ -115,6 +115,7 @@ class Core(Accounting, Calls, Sounding):
         self._opening: asyncio.Task[None] | None = None
         self._joined = 0  # how many wait for the opening
         self._early: deque[Turn] = deque()  # asked before the connection was ready
+        self._handed_over: set[int] = set()  # asked on another thread, and not yet seen by the session's own
         self.cursor = Cursor()
         self._raw_updates: list[tuple[str, Any]] = []  # sent by hand, with their event ids; not yet in `config`
         self.line = Line(lambda: self.input_format)
@@ -357,10 +358,12 @@ class Core(Accounting, Calls, Sounding):
             if interrupt:
                 self.runner.post(self.interrupt)
             if not self.staying.keep(turn):
+                self._handed_over.add(id(turn))
                 self.runner.post(self._begin, turn)
         return turn.reply
 
     def _begin(self, turn: Turn) -> None:
+        self._handed_over.discard(id(turn))
         if (self.is_ready or self.staying.is_away) and not self._early:
             self.sequencer.submit(turn)
             return
@@ -443,6 +446,8 @@ class Core(Accounting, Calls, Sounding):
                 if finding.severity == "error":
                     raise ProtocolError(str(finding), param=finding.param)
                 logger.warning("%s: %s", event["type"], finding)
+        if self._handed_over and not self.runner.is_current:
+            self.runner.call(asyncio.sleep(0))  # what was asked before goes out before
         if not self.staying.is_away:
             self.open_link()
         if event["type"] == "response.create":
