@@ -118,9 +118,12 @@ async def test_without_a_terminal_or_a_notebook_nobody_answers(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    planted, own = "sk-proj-" + "Ab1" * 12, "f00d" * 8
     with caplog.at_level(logging.WARNING):
-        assert await approve(SUM, {}, HOME) is None
+        assert await approve(SUM, {"a": planted, "b": own}, HOME, (own,)) is None
     assert "nobody can be asked" in caplog.text
+    assert planted not in caplog.text
+    assert own not in caplog.text
 
 
 # ---- in a kernel

@@ -27,7 +27,7 @@ SERVICES: Final = {
     "endpoint.local": "() -> str: the address of the embedded endpoint, started when it is not",
     "endpoint.replay": "(recording, **options) -> ReplayEndpoint: replays a recording to any client",
     "session.say": "(text) -> None: one line for the user of this session",
-    "session.approve": "(tool, arguments, context) -> awaitable bool or None: asks the user whether a tool may run",
+    "session.approve": "(tool, arguments, context, secrets) -> awaitable bool or None: may a tool run?",
     "session.cost_chart": "(usage) -> Picture: what each response cost, by kind of token",
     "session.panel": "(session) -> Panel: the console",
     "session.timeline": "(session, recording or log, start, end, **options) -> Picture or widget: all on one clock",

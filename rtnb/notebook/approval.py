@@ -28,6 +28,7 @@ import threading
 import time
 from typing import Any, Final
 
+from rtnb.core.errors import redact
 from rtnb.core.tools import Tool
 from rtnb.notebook.live import in_kernel, say
 from rtnb.session.waiting import attendants
@@ -44,12 +45,15 @@ logger = logging.getLogger(__name__)
 _asking = threading.Lock()
 
 
-async def approve(tool: Tool, arguments: dict[str, Any], home: contextvars.Context) -> bool | None:
+async def approve(
+    tool: Tool, arguments: dict[str, Any], home: contextvars.Context, secrets: tuple[str, ...] = ()
+) -> bool | None:
     """Ask, and wait at most a minute; None when nobody answers or can be asked. Awaited on the session's loop.
 
-    The context is that of the code that asked the model; `home` serves where that was no cell, but a click.
+    The context is that of the code that asked the model; `home` serves where that was no cell, but a click. No key is
+    shown: neither what looks like one nor the `secrets` in use.
     """
-    words = f"{tool.name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+    words = redact(f"{tool.name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})", *secrets)
     while not _asking.acquire(blocking=False):  # noqa: ASYNC110 - each session has a loop, no asyncio.Event serves all
         await asyncio.sleep(_LOOK_S)
     try:

@@ -142,7 +142,7 @@ class Core(Accounting, Calls, Sounding):
         self.tooling = Tooling(
             self.tools,
             ToolRunner(
-                approve=functools.partial(ask_for_approval, contextvars.copy_context()),
+                approve=functools.partial(ask_for_approval, contextvars.copy_context(), self.endpoint.secrets),
                 prefer_recorded=self.endpoint.is_free,
                 secrets=self.endpoint.secrets,
             ),

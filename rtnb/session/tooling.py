@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from rtnb.core.errors import ProtocolError, ToolError
+from rtnb.core.errors import ProtocolError, ToolError, redact
 from rtnb.core.protocol import item_create, system_message
 from rtnb.core.services import is_provided, service
 from rtnb.core.tool_output import background_output, background_result, error_output
@@ -176,13 +176,16 @@ def _will_run(tool: Tool, arguments: str) -> bool:
     return True
 
 
-async def ask_for_approval(home: contextvars.Context, tool: Tool, arguments: dict[str, Any]) -> bool | None:
+async def ask_for_approval(
+    home: contextvars.Context, secrets: tuple[str, ...], tool: Tool, arguments: dict[str, Any]
+) -> bool | None:
     """Ask the user in a notebook or a terminal; None when nobody answers, or can be asked.
 
     `home` is of the code that made the session; that of the question may be a click's, which has no cell.
     """
     if is_provided("session.approve"):
-        answer: bool | None = await service("session.approve")(tool, arguments, home)
+        answer: bool | None = await service("session.approve")(tool, arguments, home, secrets)
         return answer
-    logger.warning("%s(%s) was not run: nobody can be asked here", tool.name, orjson.dumps(arguments).decode())
+    told = redact(orjson.dumps(arguments).decode(), *secrets)
+    logger.warning("%s(%s) was not run: nobody can be asked here", tool.name, told)
     return None
