@@ -341,6 +341,20 @@ async def test_a_microphone_that_is_given_back_is_closed_at_once(audio: AudioIO)
     await page.socket.close()
 
 
+async def test_a_microphone_that_record_has_is_not_given_back(audio: AudioIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = await Page.open(audio)
+    task = asyncio.create_task(asyncio.to_thread(audio.record, 0.1, 10))
+    assert (await page.next("mic"))[0]["on"] is True
+    stopped = Heard()
+    monkeypatch.setattr(audio.microphone, "stop", lambda release=False: stopped(release))
+    audio.microphone.give_back()
+    for seq in range(4):
+        await page.frame(seq)
+    assert await task == b"\1\0" * 2400
+    assert stopped.all == [True], "once, by record itself"
+    await page.socket.close()
+
+
 async def test_the_state_of_the_page_is_told_by_traits(audio: AudioIO) -> None:
     changed = Heard()
     audio.observe(lambda change: changed(change["name"]), ["sound", "muted", "devices", "microphone_state", "device"])

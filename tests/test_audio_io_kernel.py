@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers_session import Lab, eventually, lab
 from helpers_sound_card import PortAudioError, Slow, Stream, card, slow_card
 
 from rtnb.core.errors import RtnbError
 from rtnb.notebook.kernel_audio import KernelAudio, load_sounddevice
+from rtnb.session.session import SessionState
 
-__all__ = ["card", "slow_card"]
+__all__ = ["card", "lab", "slow_card"]
 
 
 def speaker_with_reports() -> tuple[KernelAudio, list[tuple[str, int, bool]]]:
@@ -152,14 +154,63 @@ def test_record_of_a_recording_that_runs_leaves_it_to_the_session(card: object) 
     spoken = threading.Thread(target=lambda: [Stream.opened[0].give(np.ones(960, np.int16)) for _ in range(20)])
     collect = threading.Thread(target=lambda: heard.append(len(audio.record(0.04))))
     collect.start()
-    while not audio.microphone._collectors:
-        pass
+    eventually(lambda: audio.microphone._collectors, "record to begin")
     spoken.start()
     collect.join(10)
     spoken.join(10)
     assert sorted(heard) == sorted([*range(20), 1920])
     assert told == [True]
     assert Stream.opened[0].open
+
+
+def test_two_records_at_once_each_get_their_sound(card: object) -> None:
+    audio = KernelAudio()
+    got: dict[float, bytes] = {}
+    threads = [
+        threading.Thread(target=lambda seconds=seconds: got.update({seconds: audio.record(seconds)}))
+        for seconds in (0.04, 0.12)
+    ]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: len(audio.microphone._collectors) == 2 and Stream.opened, "both to begin")
+    Stream.opened[0].give(np.ones(960, np.int16))
+    threads[0].join(10)
+    assert Stream.opened[0].open
+    for _ in range(2):
+        Stream.opened[0].give(np.ones(960, np.int16))
+    threads[1].join(10)
+    assert {seconds: len(pcm) for seconds, pcm in got.items()} == {0.04: 1920, 0.12: 5760}
+    assert [stream.open for stream in Stream.opened] == [False]
+
+
+def test_a_recording_that_begins_during_record_is_heard_and_goes_on(card: object) -> None:
+    audio, told, heard = KernelAudio(), [], []
+    audio.microphone.on_recording = told.append
+    audio.microphone.on_audio = lambda pcm, seq: heard.append(seq)
+    thread = threading.Thread(target=lambda: audio.record(0.12))
+    thread.start()
+    eventually(lambda: Stream.opened, "record to open the device")
+    Stream.opened[0].give(np.ones(960, np.int16))
+    audio.microphone.start()
+    for _ in range(2):
+        Stream.opened[0].give(np.ones(960, np.int16))
+    thread.join(10)
+    assert (told, heard, Stream.opened[0].open) == ([True], [0, 1], True)
+    audio.microphone.stop()
+    assert (told, Stream.opened[0].open) == ([True, False], False)
+
+
+def test_a_session_that_closes_while_its_device_opens_stays_closed(lab: Lab, slow_card: object) -> None:
+    session, audio = lab.session().connect(), KernelAudio()
+    session.attach(microphone=audio.microphone)
+    thread = threading.Thread(target=audio.microphone.start)
+    thread.start()
+    assert Slow.reached.wait(10)
+    session.close()
+    Slow.go.set()
+    thread.join(10)
+    assert [stream.open for stream in Stream.opened] == [False]
+    assert session.state is SessionState.CLOSED
 
 
 def test_no_device_is_told_in_words(card: types.ModuleType) -> None:

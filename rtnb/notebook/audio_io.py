@@ -182,9 +182,10 @@ class PageMicrophone:
     on_dropped: Callable[[int], None] | None = None
     on_recording: Callable[[bool], None] | None = None
 
-    def __init__(self, link: Link, why_silent: Callable[[], str]) -> None:
+    def __init__(self, link: Link, why_silent: Callable[[], str], is_lent: Callable[[], bool]) -> None:
         self._link = link
         self.why_silent = why_silent
+        self._is_lent = is_lent  # to `AudioIO.record`
 
     def __repr__(self) -> str:
         return "<PageMicrophone>"
@@ -198,8 +199,9 @@ class PageMicrophone:
         self._link.send({"kind": "mic", "on": False, "release": release})
 
     def give_back(self) -> None:
-        """Send no more frames, and close the device."""
-        self.stop(release=True)
+        """Send no more frames, and close the device; not while `AudioIO.record` has it."""
+        if not self._is_lent():
+            self.stop(release=True)
 
 
 class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
@@ -283,7 +285,7 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
         self._own_take = -1  # its number; -1 before it is known
         self._link = Link(self, self._post)
         self.speaker = PageSpeaker(self._link, self._show_failure)
-        self.microphone = PageMicrophone(self._link, self._why_silent)
+        self.microphone = PageMicrophone(self._link, self._why_silent, lambda: self._recorders > 0)
         super().__init__(_address=self._link.address, **options)
         self.observe(self._on_muted, "muted")
         self.on_msg(lambda _, content, buffers: self._link.post(content, buffers))

@@ -290,11 +290,10 @@ class KernelMicrophone:
         self.dropped = 0
         self._opening = threading.Lock()  # held while a device opens, which may take a second
         self._lock = threading.RLock()
-        self._is_wanted = False
+        self._is_wanted = False  # somebody called `start`, and not yet `stop`
         self._was_told = False  # what `on_recording` was told last
         self._seq = 0
-        self._collectors: tuple[Callable[[bytes], None], ...] = ()  # of those who `record`
-        self._is_own = False  # `record` began the recording that runs: nobody else hears of it
+        self._collectors: tuple[Callable[[bytes], None], ...] = ()  # of those who `record`: nobody else hears of it
         self._stream: Any = None
 
     def __repr__(self) -> str:
@@ -303,33 +302,25 @@ class KernelMicrophone:
     def start(self) -> None:
         """Open the device and deliver frames. No pre-roll: the device is closed between recordings."""
         with self._lock:
+            self._seq = self._seq if self._is_wanted else 0
             self._is_wanted = True
-        with self._opening:
-            if self._stream is not None or not self._is_wanted:
-                return
-            sounddevice = load_sounddevice()
-            self._seq = 0
-            stream = _open(
-                "input",
-                lambda: sounddevice.InputStream(
-                    samplerate=RATE, channels=1, dtype="int16", blocksize=FRAME, device=self.device, callback=self._take
-                ),
-            )
-            with self._lock:
-                if self._is_wanted:
-                    self._stream, stream = stream, None
-        if stream is not None:  # stopped while it was being opened
-            stream.close()
+        try:
+            self._open()
+        except RtnbError:
+            self._is_wanted = False
+            raise
         self._tell()
 
     def stop(self, release: bool = True) -> None:
         """Deliver no more frames and give the device back, also when it is just being opened."""
         with self._lock:
             self._is_wanted = False
-            stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.close()
+        self._close_unless_needed()
         self._tell()
+
+    def give_back(self) -> None:
+        """Do as `stop` does: the device is never kept open."""
+        self.stop()
 
     def record(self, seconds: float, timeout: float = 30.0) -> bytes:
         """Record and wait for it; see `KernelAudio.record`."""
@@ -346,29 +337,54 @@ class KernelMicrophone:
                 done.set()
 
         with self._lock:
-            begins = self._stream is None
-            self._is_own |= begins
             self._collectors += (collect,)
         try:
-            if begins:
-                self.start()
+            self._open()
             end = time.monotonic() + seconds + timeout
             while not done.wait(0.1):  # in slices: Ctrl-C ends it on every system
                 if time.monotonic() > end:
                     raise WaitTimeout("The kernel's microphone is open but delivers nothing.")
         finally:
-            if begins:
-                self.stop()
-                self._is_own = False
             with self._lock:
                 self._collectors = tuple(each for each in self._collectors if each is not collect)
+            self._close_unless_needed()
         return b"".join(pieces)[:wanted]
+
+    @property
+    def _is_needed(self) -> bool:
+        return self._is_wanted or bool(self._collectors)
+
+    def _open(self) -> None:
+        """Open the device, unless it is open, or nobody needs it any more."""
+        with self._opening:
+            if self._stream is not None or not self._is_needed:
+                return
+            sounddevice = load_sounddevice()
+            stream = _open(
+                "input",
+                lambda: sounddevice.InputStream(
+                    samplerate=RATE, channels=1, dtype="int16", blocksize=FRAME, device=self.device, callback=self._take
+                ),
+            )
+            with self._lock:
+                if self._is_needed:
+                    self._stream, stream = stream, None
+        if stream is not None:  # given up while it was being opened
+            stream.close()
+
+    def _close_unless_needed(self) -> None:
+        with self._lock:
+            if self._is_needed:
+                return
+            stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
 
     def _tell(self) -> None:
         """Tell whether it records, when that is news: in the order in which it came to be, whichever thread did it."""
         with self._lock:
-            is_recording = self._stream is not None
-            if is_recording != self._was_told and not self._is_own:
+            is_recording = self._stream is not None and self._is_wanted
+            if is_recording != self._was_told:
                 self._was_told = is_recording
                 if self.on_recording is not None:
                     self.on_recording(is_recording)
@@ -379,11 +395,11 @@ class KernelMicrophone:
                 self.dropped += 1
                 if self.on_dropped is not None:
                     self.on_dropped(self.dropped)
-            seq, self._seq = self._seq, self._seq + 1
             pcm = data[:, 0].astype("<i2").tobytes()
             for collect in self._collectors:
                 collect(pcm)
-            if self.on_audio is not None and not self._is_own:
+            if self.on_audio is not None and self._is_wanted:
+                seq, self._seq = self._seq, self._seq + 1
                 self.on_audio(pcm, seq)
         except Exception:  # noqa: BLE001 - PortAudio would end the stream without a word
             _log.exception("on_audio failed")
