@@ -56,11 +56,12 @@ class Kept:
 
         view = {name: data for name, data in widget._repr_mimebundle_().items() if "widget-view" in name}
         words = "A panel of this session stands here while there is a kernel; this is what was said:"
-        display({"text/plain": words, **view}, raw=True)
         with self._lock:
             is_first = not self._id
+            bundle = self._bundle()  # before anything is shown: IPython shows the panel otherwise when this fails
             self._id = self._id or f"rtnb-{secrets.token_hex(8)}"
-            _publish(self._bundle(), self._id, update=False)
+            display({"text/plain": words, **view}, raw=True)
+            _publish(bundle, self._id, update=False)
         if is_first:
             for name, listener in self._subscriptions:
                 self._session.on(name, listener)

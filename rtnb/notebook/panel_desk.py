@@ -89,7 +89,7 @@ class Desk:
     async def _connect(self, message: Mapping[str, Any], buffers: list[bytes]) -> None:
         session = self._panel.session
         was_open = session.state is SessionState.READY
-        await session.aio.connect(float(message.get("timeout") or _CONNECT_S))
+        await session.aio.connect(float(message.get("timeout", _CONNECT_S)))
         if self._panel.greeting and not was_open:
             session.ask(self._panel.greeting)
 
