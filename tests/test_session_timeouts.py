@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from helpers_session import TIMEOUT_S, Heard, eventually, in_thread
 
 import rtnb
+from rtnb.session.core import Core
 from rtnb.session.session import SessionState
 
 
@@ -79,3 +81,20 @@ def test_whoever_waits_while_the_session_is_being_opened_waits_no_longer_than_as
             _ = reply.text
         assert session.state is SessionState.CONNECTING  # it goes on, for whoever is more patient
         session.close()
+
+
+def test_what_is_asked_or_said_while_a_patient_connect_is_at_work_waits_as_long_as_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Core.do_connect, "__defaults__", (0.1,))
+    with contextlib.closing(rtnb.Session("local", output="text", transport=Slow(0.5, 0.0))) as session:
+        hints = Heard()
+        session.on("session.hint", hints)
+        opened = in_thread(lambda: session.connect(timeout=TIMEOUT_S))
+        eventually(lambda: session.state is SessionState.CONNECTING, "the opening")
+        session._core.post(session._core.begin_speaking)
+        reply = session.ask("hello")
+        opened()
+        session.wait("session.updated", after=-1)
+        assert session.state is SessionState.READY
+        assert (reply.status, hints.all()) == ("in_progress", [])

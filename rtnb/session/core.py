@@ -14,6 +14,7 @@ import contextlib
 import contextvars
 import functools
 import logging
+import math
 import time
 import weakref
 from collections import deque
@@ -375,7 +376,7 @@ class Core(Accounting, Calls, Sounding):
         """Connect, then hand over what was asked meanwhile, in its order."""
         error: RtnbError | None = None
         try:
-            await self.do_connect()
+            await self.do_connect(patience=math.inf)  # the opening has its own limit, of whoever began it
         except RtnbError as exc:
             error = exc
         except asyncio.CancelledError:

@@ -6,6 +6,7 @@ Imports `rtnb.core` and its neighbours in `rtnb.session`.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from types import EllipsisType
 from typing import Any
@@ -45,8 +46,8 @@ class Sounding:
     _appended: int
     _speaking: asyncio.Task[None] | None = None  # connects because Record was pressed
 
-    async def do_connect(self) -> None:
-        """Open."""
+    async def do_connect(self, *, patience: float | None = None) -> None:
+        """Open, or join whoever is opening, for `patience` seconds."""
         raise NotImplementedError
 
     @property
@@ -130,7 +131,7 @@ class Sounding:
 
     async def _connect_to_speak(self) -> None:
         try:
-            await self.do_connect()
+            await self.do_connect(patience=math.inf)  # the opening has its own limit
         except RtnbError as exc:
             self.hint(f"nobody hears you: {exc}")
 
