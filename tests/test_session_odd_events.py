@@ -43,7 +43,7 @@ def odd_events() -> Iterator[dict[str, Any]]:
 
 
 class Server:
-    """A server that greets, confirms the settings and sends these events; then it closes the first connection."""
+    """A server that greets, also with odd items, confirms the settings and sends these events; then it closes, once."""
 
     def __init__(self, *events: Any) -> None:
         self.events = events
@@ -56,6 +56,9 @@ class Server:
             connection.send(json.dumps(event))
 
         say({"type": "session.created", "session": {"type": "realtime"}})
+        for value in ODD:
+            say({"type": "conversation.item.added", "item": value})
+            say({"type": "conversation.item.added", "item": {"type": "message", "role": "user", "id": value}})
         update = json.loads(connection.recv())
         say({"type": "session.updated", "session": update["session"]})
         if number == 1:

@@ -300,7 +300,8 @@ class Staying:
         heard = {track.item_id: track.heard_ms for track in core.sound.ledger if track.is_stopped}
         listed = core.log[link.start :].filter("conversation.item.*", direction="server")
         given = [entry.event.get("item") for entry in listed]  # a server may begin with items of its own
-        known = {item.get("id") for item in given if isinstance(item, Mapping)}
+        named = [item.get("id") for item in given if isinstance(item, Mapping)]
+        known = {name for name in named if isinstance(name, str)}
         items = [item for item in core.conversation.items if item.id not in known]
         rate = core.conversation.input_bytes_per_ms
         events = create_events(items, bytes_per_ms=rate, heard_ms=heard, encoded=self._encoded) or preset
