@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from helpers_local import user
+from helpers_local import Client, user
 from helpers_relay import (
     BEARER,
     TIMEOUT_S,
@@ -145,6 +145,92 @@ async def test_who_leaves_before_its_answer_ends_has_it_stopped_and_pays_for_it(
         await eventually(lambda: relay.sessions == 0)
         assert relay.metrics.get("dollars_total") == pytest.approx(tokens * price / 1e6)
         assert (await turned_away(relay))[0] == "insufficient_quota"
+
+
+def _silent_after(*events: dict[str, Any]) -> Any:
+    """An upstream that says these when it is asked for an answer, and never a word of it again."""
+
+    async def talk(client: ServerConnection) -> None:
+        session = {"type": "realtime", "model": "gpt-realtime"}
+        await client.send(json.dumps({"type": "session.created", "session": session}))
+        async for message in client:
+            if json.loads(message)["type"] == "response.create":
+                for event in events:
+                    await client.send(json.dumps(event))
+
+    return talk
+
+
+async def _told(client: Client, name: str) -> dict[str, Any]:
+    """The next event of that name."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while (event := json.loads(await client.socket.recv()))["type"] != name:
+            pass
+    found: dict[str, Any] = event
+    return found
+
+
+BEGUN = (
+    {"type": "response.created", "response": {"id": "resp_1"}},
+    {"type": "response.output_text.delta", "response_id": "resp_1", "delta": "a" * 400},
+)
+WRITING = {"type": "conversation.item.input_audio_transcription.delta", "item_id": "item_1", "delta": "so"}
+
+
+@pytest.mark.parametrize("events", [BEGUN, (WRITING,)], ids=["an answer", "a transcription"])
+async def test_a_page_that_reloads_has_its_place_at_once_though_its_last_session_is_not_settled(
+    events: tuple[dict[str, Any], ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtnb.net.relay_session._LAST_WORDS_S", TIMEOUT_S)
+    async with (
+        upstream(_silent_after(*events)) as other,
+        relay_to(other.url, limits=Limits(sessions=1)) as relay,
+    ):
+        async with guest(relay) as client:
+            await client.send(TEXT)
+            await _told(client, events[-1]["type"])
+            account = next(each for each in relay._accounts._accounts.values() if each.sessions)
+        await eventually(lambda: not account.sessions)
+        assert relay.sessions == 1, "upstream may still tell what it cost"
+        async with guest(relay) as client:
+            await _told(client, "session.created")
+        for each in other.clients:
+            await each.close()
+
+
+async def test_who_used_up_a_limit_is_told_before_the_rest_is_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rtnb.net.relay_session._LAST_WORDS_S", 2 * TIMEOUT_S)
+    unknown = {"type": "session.updated", "session": {"type": "realtime", "model": "gpt-realtime-unheard-of"}}
+    async with (
+        upstream(_silent_after(*BEGUN, unknown)) as other,
+        relay_to(other.url, limits=Limits(dollars=1)) as relay,
+    ):
+        async with guest(relay) as client:
+            await client.send(TEXT)
+            assert (await _told(client, "error"))["error"]["code"] == "insufficient_quota"
+            assert (await client.closed())[0] == 4000
+        assert relay.sessions == 1
+        await other.clients[0].close()
+
+
+async def test_an_answer_is_charged_also_where_passing_on_broke_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rtnb.net.relay_session._LAST_WORDS_S", 0.1)
+    price = PRICES["gpt-realtime"].text_out
+    assert price is not None
+
+    def break_once(*_: object) -> None:
+        monkeypatch.undo()
+        raise ZeroDivisionError
+
+    async with upstream(_silent_after(*BEGUN)) as other, relay_to(other.url, limits=Limits(dollars=1)) as relay:
+        async with guest(relay) as client:
+            await client.send(TEXT)
+            await _told(client, "response.output_text.delta")
+            monkeypatch.setattr(Account, "breach", break_once)
+            await client.send(TEXT)
+            await client.closed()
+        await eventually(lambda: relay.sessions == 0)
+        assert relay.metrics.get("dollars_total") == pytest.approx(200 * price / 1e6)
 
 
 def test_a_response_that_is_not_reported_costs_what_came_of_it_and_reads_what_the_last_one_read() -> None:

@@ -312,10 +312,12 @@ class Relay:
         self.metrics.add("open_sessions")
         assert self._idle is not None
         self._idle.clear()
+        place = contextlib.ExitStack()
+        place.callback(lambda: account.leave(clock()))
         try:
-            await self._relay(client, visitor, guest, account)
+            await self._relay(client, visitor, guest, account, place)
         finally:
-            account.leave(clock())
+            place.close()
             self._sessions -= 1
             self.metrics.add("open_sessions", -1)
             if not self._sessions:
@@ -324,7 +326,14 @@ class Relay:
     def _account_of(self, guest: Guest) -> Account:
         return self._accounts.of(guest.name, time.time(), payer=guest.payer)
 
-    async def _relay(self, client: ServerConnection, visitor: Visitor, guest: Guest, account: Account) -> None:
+    async def _relay(
+        self,
+        client: ServerConnection,
+        visitor: Visitor,
+        guest: Guest,
+        account: Account,
+        place: contextlib.ExitStack,
+    ) -> None:
         started = time.monotonic()
         wanted = self._wanted(visitor, guest)
         upstream = await self._opened(client, wanted)
@@ -352,16 +361,17 @@ class Relay:
                     await upstream.send(orjson.dumps(session_update(without_model(guest.session))).decode())
             ending = await bridge.run()
         finally:
+            place.close()  # a page that reloads takes it again before this session is settled
             seconds = time.monotonic() - started
             self.metrics.add("session_seconds_total", seconds)
             self.metrics.closed("relay" if self._port is None else ending.by, ending.code)
+            await part(client, bridge, upstream, ending)
             counts = bridge.passed
             logger.info(
                 "%s: closed by %s with %d after %.1f s, %d events up, %d down, $%.4f",
                 *(guest.name, ending.by, ending.code, seconds, counts["client"][0], counts["upstream"][0]),
                 bridge.dollars,
             )
-            await part(client, upstream, ending)
 
     async def _opened(self, client: ServerConnection, wanted: Endpoint) -> Connection | None:
         """Upstream, open; None when the client went meanwhile, or was told that there is none."""

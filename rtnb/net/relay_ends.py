@@ -25,7 +25,7 @@ from rtnb.core.protocol import Event
 from rtnb.net.endpoint import Endpoint
 from rtnb.net.relay_access import Visitor
 from rtnb.net.relay_door import QuietLogger
-from rtnb.net.relay_session import Ending
+from rtnb.net.relay_session import Bridge, Ending
 from rtnb.net.transport import connect_websocket
 
 __all__ = [
@@ -73,16 +73,15 @@ async def connect_upstream(wanted: Endpoint) -> Connection:
     return upstream
 
 
-async def part(client: ServerConnection, upstream: Connection, ending: Ending) -> None:
-    """Close each side as the other closed."""
+async def part(client: ServerConnection, bridge: Bridge, upstream: Connection, ending: Ending) -> None:
+    """Close each side as the other closed; upstream once it told what the session cost, for which no client waits."""
     code = sendable(ending)
     if ending.by == "client":
+        await bridge.settle()
         await upstream.close(code, ending.reason)
-    elif ending.by == "upstream":
-        await client.close(code, ending.reason)
-        await upstream.close()
     else:
-        await asyncio.gather(upstream.close(), end(client, code, ending.reason, ending.event))
+        await asyncio.gather(end(client, code, ending.reason, ending.event), bridge.settle())
+        await upstream.close()
 
 
 async def end(client: ServerConnection, code: int, reason: str, event: Event | None) -> None:

@@ -105,12 +105,7 @@ class Bridge:
         self.dollars = 0.0
 
     async def run(self) -> Ending:
-        """Pass on until either side ends, or a limit does; then settle what is not paid."""
-        ending = await self._pass_on()
-        await self._settle()
-        return ending
-
-    async def _pass_on(self) -> Ending:
+        """Pass on until either side ends, or a limit does. However it ends, `settle` comes next."""
         up = asyncio.create_task(self._up(), name="relay up")
         down = asyncio.create_task(self._down(), name="relay down")
         tasks = {up, down}
@@ -229,22 +224,24 @@ class Bridge:
             self._account.spend(dollars)
             self._metrics.add("dollars_total", dollars)
 
-    async def _settle(self) -> None:
+    async def settle(self) -> None:
         """Stop what nobody hears any more, and charge it: by upstream's last words, else by an estimate."""
-        with contextlib.suppress(ConnectionClosed, TimeoutError):
-            async with asyncio.timeout(_LAST_WORDS_S):
-                for response_id in sorted(self._bill.responses):
-                    cancel = {"type": "response.cancel", "response_id": response_id}
-                    await self._upstream.send(orjson.dumps(cancel).decode())
-                while self._bill.is_open:
-                    message = await self._upstream.recv()
-                    if type(message) is not str:
-                        continue
-                    if message.startswith(_AUDIO):
-                        self._bill.heard(len(message))
-                    else:
-                        self._looked_at(message)
-        self._spend(self._bill.rest())
+        try:
+            with contextlib.suppress(ConnectionClosed, TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS_S):
+                    for response_id in sorted(self._bill.responses):
+                        cancel = {"type": "response.cancel", "response_id": response_id}
+                        await self._upstream.send(orjson.dumps(cancel).decode())
+                    while self._bill.is_open:
+                        message = await self._upstream.recv()
+                        if type(message) is not str:
+                            continue
+                        if message.startswith(_AUDIO):
+                            self._bill.heard(len(message))
+                        else:
+                            self._looked_at(message)
+        finally:
+            self._spend(self._bill.rest())
 
     async def _slow(self, wait: float, breach: Breach) -> None:
         now = self._clock()
