@@ -127,7 +127,8 @@ class Calls:
 
     async def do_commit(self, timeout: float) -> Item:
         """Commit the buffer."""
-        await self.ready_link(timeout)
+        left = countdown(timeout)
+        await self.ready_link(left())
         if not self.router.creates_responses and self._appended < LIMITS.MIN_COMMIT_MS * BYTES_PER_MS:
             raise ProtocolError(
                 f"only {self._appended / BYTES_PER_MS:.0f} ms of audio were appended since the last commit; the "
@@ -137,21 +138,23 @@ class Calls:
         self._append(self.line.flush())
         self.cursor.move(len(self.log) - 1)
         entry = await self.request(
-            {"type": "input_audio_buffer.commit"}, "input_audio_buffer.committed", timeout=timeout
+            {"type": "input_audio_buffer.commit"}, "input_audio_buffer.committed", timeout=left()
         )
         item_id = entry.event.get("item_id")
-        try:
-            await self.await_event(
-                "conversation.item.*",
-                where=lambda event: (event.get("item") or {}).get("id") == item_id,
-                after=entry.index,
-                timeout=min(timeout, _ITEM_S),
-            )
-        except WaitTimeout:
-            if self.staying.is_away:
-                raise
-            self.hint("the server took what was said, but does not tell of the item that it became")
-        return self._item(str(item_id))
+        while True:
+            try:
+                await self.await_event(
+                    "conversation.item.*",
+                    where=lambda event: (event.get("item") or {}).get("id") == item_id,
+                    after=entry.index,
+                    timeout=min(left(), _ITEM_S),
+                )
+            except WaitTimeout:
+                if self.staying.is_away:
+                    await self.ready_link(left())
+                    continue
+                self.hint("the server took what was said, but does not tell of the item that it became")
+            return self._item(str(item_id))
 
     async def do_clear_audio(self, timeout: float) -> None:
         """Clear the buffer."""
