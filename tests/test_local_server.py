@@ -141,6 +141,39 @@ async def test_a_recogniser_that_is_slow_to_load_holds_up_no_client_and_is_made_
     assert len(made) == 1
 
 
+async def test_a_recogniser_that_is_loaded_when_the_endpoint_closes_is_closed_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entered, gate, ready, closed = threading.Event(), threading.Event(), threading.Event(), asyncio.Event()
+
+    class Ears(Dictation):
+        async def close(self) -> None:
+            closed.set()
+
+    def load() -> Dictation:
+        entered.set()
+        assert gate.wait(TIMEOUT_S)
+        ready.set()
+        return Ears()
+
+    monkeypatch.setattr("rtnb.local.hearing.default_hearing", load)
+    async with contextlib.AsyncExitStack() as stack:
+        endpoint = await stack.enter_async_context(make(hearing=None).serve())
+        async with client(endpoint) as guest:
+            settings = {"turn_detection": {"type": "server_vad"}, "transcription": {"model": "whisper-1"}}
+            await guest.send(update(audio={"input": settings}), append(loud(1000)))
+            assert await asyncio.to_thread(entered.wait, TIMEOUT_S)
+        closing = asyncio.create_task(stack.aclose())
+        await asyncio.wait({closing}, timeout=0.2)
+        gate.set()
+        await closing
+    assert await asyncio.to_thread(ready.wait, TIMEOUT_S)
+    assert closed.is_set()
+    async with endpoint.serve() as again, client(again) as guest:  # and opens again
+        await guest.send(update(audio={"input": settings}), append(loud(1000)), append(silence(1000)))
+        await guest.until("conversation.item.input_audio_transcription.completed")
+
+
 # ---- starting and stopping -------------------------------------------------------------------------------------------
 
 

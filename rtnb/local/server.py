@@ -236,6 +236,7 @@ class LocalEndpoint:
         ...         return endpoint.url
         """
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        self._engines.open()
         rest = Rest(self._rules, self._secrets, now=time.time, describe=self._describe)
         servers: list[Server] = []
         try:
@@ -320,6 +321,7 @@ class _Engines:
     def __init__(self, brain: Brain | None, hearing: Hearing | None, voice: Voice | None) -> None:
         self._given: dict[str, Any] = {"brain": brain, "hearing": hearing, "voice": voice}
         self._made: dict[str, Any] = {}
+        self._is_closed = False
         self._locks = {what: threading.Lock() for what in self._given}  # wanted by several at once, one is made once
 
     @property
@@ -345,19 +347,30 @@ class _Engines:
         with self._locks[what]:
             given = self._given[what] or self._made.get(what)
             if given is None:
+                if self._is_closed:  # a thread that came late
+                    raise RuntimeError(f"the {what} is not needed any more: the local endpoint has closed")
                 given = self._made[what] = getattr(importlib.import_module(module), function)()
         return given
 
+    def open(self) -> None:
+        """Let what is needed be made, again."""
+        self._is_closed = False
+
     async def close(self) -> None:
-        """Close what we made; what was given belongs to who gave it."""
+        """Close what we made, and what a thread is making just now; what was given belongs to who gave it."""
+        self._is_closed = True
         for what in ("voice", "hearing", "brain"):
-            made = self._made.pop(what, None)
+            made = await asyncio.to_thread(self._taken, what)
             close = getattr(made, "close", None)
             if close is not None:
                 try:
                     await close()
                 except Exception:  # noqa: BLE001 - an engine that cannot close must not keep the others open
                     _LOG.exception("the %s could not be closed", what)
+
+    def _taken(self, what: str) -> Any:
+        with self._locks[what]:
+            return self._made.pop(what, None)
 
 
 def _visitor(request: Request) -> Visitor:
