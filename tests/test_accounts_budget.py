@@ -11,6 +11,7 @@ from helpers_session import Gate, Heard, Lab, eventually, lab
 import rtnb
 from rtnb.core.log import Entry
 from rtnb.core.protocol import DEFAULT_MODEL, item_create, user_message
+from rtnb.core.tokens import Usage
 from rtnb.local.brains import call, wait
 from rtnb.session.spending import Spending
 
@@ -271,6 +272,7 @@ class Desk:
             send=self.sent.append,
             is_ready=lambda: self.is_ready,
             hint=self.hints.append,
+            expected=lambda: Usage(text_out=3),
         )
 
     def came(self, name: str, **fields: Any) -> None:
@@ -296,6 +298,19 @@ def test_a_response_that_the_server_began_meanwhile_is_cancelled() -> None:
     assert (update["type"], detection) == ("session.update", {"type": "server_vad", "create_response": False})
     desk.came("response.created", response={"id": "resp_2"})
     assert (desk.sent[1]["type"], desk.sent[1]["response_id"]) == ("response.cancel", "resp_2")
+
+
+def test_an_answer_that_was_open_when_the_next_connection_began_counts_as_much_as_it_was_estimated_to_take() -> None:
+    desk = Desk(2.0)
+    session = {"model": DEFAULT_MODEL}
+    desk.came("session.created", session=session)
+    desk.came("response.created", response={"id": "resp_1"})
+    assert desk.spending.spent == 0
+    desk.came("session.created", session=session)
+    desk.spending.lost()
+    assert desk.spending.spent == 3.0
+    assert desk.spending.refusal() is not None
+    assert len(desk.hints) == 1
 
 
 def test_the_door_is_shut_once_and_opened_once() -> None:

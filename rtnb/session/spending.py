@@ -21,7 +21,7 @@ Imports `rtnb.core`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from rtnb.core.budget import Budget
@@ -163,7 +163,9 @@ class Spending:
         name = entry.name
         if name not in WATCHED:  # nearly all: pieces of text and sound
             return
+        before = len(self._meter.charges)
         charge = self._meter.push(entry)
+        self._estimate(self._meter.charges[before:])
         if charge is not None:
             self.look()
         elif (handler := self._handlers.get(name)) is not None:
@@ -171,7 +173,10 @@ class Spending:
 
     def lost(self) -> None:
         """The connection ended: what was being made is charged, and counted as what it was estimated to take."""
-        lost = self._meter.end()
+        self._estimate(self._meter.end())
+
+    def _estimate(self, charges: Iterable[Charge]) -> None:
+        lost = [charge for charge in charges if charge.status == "lost"]
         if lost:
             used = self._expected()
             self._lost += [(charge.model, used) for charge in lost]
