@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that speaks as much of OpenAI's audio endpoints as a test wants."""
+"""For tests of speech: an HTTP server that speaks as much of OpenAI's audio endpoints as a test wants, and a patience."""
 
 from __future__ import annotations
 
@@ -79,3 +79,13 @@ def served(answer: Callable[[Asked], Answer]) -> Iterator[tuple[str, list[Asked]
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class FirstShort:
+    """A patience that is short once."""
+
+    def __init__(self) -> None:
+        self.times = iter([0.2])
+
+    def __get__(self, owner: object, kind: type) -> float:
+        return next(self.times, 60.0)

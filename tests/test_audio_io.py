@@ -300,8 +300,9 @@ async def test_record_of_a_recording_that_runs_leaves_it_to_the_session(audio: A
     await page.frame(0)
     await frames.until(lambda all_: all_ == [0])
     task = asyncio.create_task(asyncio.to_thread(audio.record, 0.04, 10))
-    while not audio._collectors:
-        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        while not audio._collectors:
+            await asyncio.sleep(0.01)
     await page.frame(1)
     assert len(await task) == 1920
     assert frames.all == [0, 1]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers_speech import FirstShort
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -245,16 +246,6 @@ async def test_a_process_that_dies_is_replaced_and_nothing_is_lost(hearing: Sphi
     await listener.push(pcm[len(pcm) // 2 :])
     assert (await listener.finish()).text == "How about Chicago?"
     assert hearing._n_running <= 2
-
-
-class FirstShort:
-    """A patience that is short once."""
-
-    def __init__(self) -> None:
-        self.times = iter([0.2])
-
-    def __get__(self, owner: object, kind: type) -> float:
-        return next(self.times, 60.0)
 
 
 @needs_sphinx

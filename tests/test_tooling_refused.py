@@ -55,7 +55,8 @@ def subtract(a: float, b: float) -> float:
 def test_tools_stay_the_same_on_both_sides_when_a_change_of_them_fails(
     refusal: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rtnb.session.core._CONNECT_S", 0.2)
+    if refusal is None:
+        monkeypatch.setattr("rtnb.session.core._CONNECT_S", 0.2)
     transport = Unwilling(refusal)
     with rtnb.Session("local", output="text", tools=[add], transport=transport) as session:
         for change in (lambda: session.remove_tool("add"), lambda: session.tool(subtract)):

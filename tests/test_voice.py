@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers_speech import FirstShort
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -195,16 +196,6 @@ async def test_it_is_started_again_when_it_dies(voice: EspeakVoice) -> None:
     os.kill(first, signal.SIGKILL)
     assert seconds(await heard(voice, "Hello again")) > 0.2
     assert voice._child.pid != first
-
-
-class FirstShort:
-    """A patience that is short once."""
-
-    def __init__(self) -> None:
-        self.times = iter([0.2])
-
-    def __get__(self, owner: object, kind: type) -> float:
-        return next(self.times, 60.0)
 
 
 @needs_espeak
