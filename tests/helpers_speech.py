@@ -1,4 +1,4 @@
-"""For tests of speech: an HTTP server that speaks as much of OpenAI's audio endpoints as a test wants, and a patience."""
+"""For tests of speech: an HTTP server that speaks as much of OpenAI's endpoints as a test wants, and a patience."""
 
 from __future__ import annotations
 
