@@ -147,6 +147,33 @@ def test_what_a_listener_or_a_tool_sends_hides_no_event_from_the_cell_that_waits
         session.wait("response.done", timeout=0.05)
 
 
+def test_a_listener_waits_for_what_comes_after_that_of_which_it_is_told(lab: Lab) -> None:
+    session = lab.session("one", "two", "three").connect()
+    plain, awaited = Heard(), Heard()
+    taken = threading.Event()
+
+    def follow(event: Any) -> None:
+        if len(session.replies) != 2:
+            taken.wait(TIMEOUT_S)
+            plain((event["response"]["id"], session.wait("response.done", timeout=1)["response"]["id"]))
+
+    async def follow_too(event: Any) -> None:
+        if len(session.replies) != 2:
+            await asyncio.to_thread(taken.wait, TIMEOUT_S)
+            awaited((event["response"]["id"], (await session.aio.wait("response.done", timeout=1))["response"]["id"]))
+
+    session.on("response.created", follow)
+    session.on("response.created", follow_too)
+    for turn in (1, 2, 3):
+        session.ask("a").wait()
+        session.wait("response.done")
+        taken.set()
+        for heard in (plain, awaited) if turn != 2 else ():
+            told, found = heard.next()
+            assert told == found
+        taken.clear()
+
+
 def test_wait_takes_a_glob_and_a_condition(lab: Lab) -> None:
     session = lab.session("one two three")
     session.ask("a")

@@ -108,7 +108,10 @@ class Core(Accounting, Calls, Sounding):
         self.conversation = Conversation()
         self.replies: list[Reply] = []
         self.runner = Runner(f"rtnb session {name or ''}".strip())
-        self.listeners = Listeners(f"rtnb listeners {name or ''}".strip())
+        self.cursor = Cursor()
+        self.listeners = Listeners(
+            f"rtnb listeners {name or ''}".strip(), cursor=self.cursor, now=lambda: len(self.log) - 1
+        )
         self.link: Link | None = None
         self.spoken: Spoken | None = None  # how it is spoken with a server that is not the service itself
         self._transport = transport  # instead of a socket, once
@@ -117,7 +120,6 @@ class Core(Accounting, Calls, Sounding):
         self._joined = 0  # how many wait for the opening
         self._early: deque[Turn] = deque()  # asked before the connection was ready
         self._handed_over: set[int] = set()  # asked on another thread, and not yet seen by the session's own
-        self.cursor = Cursor()
         self._raw_updates: list[tuple[str, Any]] = []  # sent by hand, with their event ids; not yet in `config`
         self.line = Line(lambda: self.input_format)
         self._appended = 0  # bytes of 24 kHz PCM16 in the input buffer that were not committed yet

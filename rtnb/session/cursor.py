@@ -3,7 +3,7 @@
 ``session.wait`` gives what came since the last thing that its caller did. Listeners and tools call the session too,
 beside the caller's cell and at any time; were there only one place, a listener that sends something would move it past
 the events that the cell is about to wait for. So everything that the session itself calls, through `apart`, has places
-of its own, which begin where the cell's stands.
+of its own. Those of a tool begin where the cell's stands; that of a listener, for each call, at what it is called for.
 
 Imports nothing of rtnb.
 """
@@ -40,6 +40,14 @@ class Cursor:
             own[self] = place
 
 
-def apart() -> None:
-    """Give the current context (a task, a thread) places of its own, with every session."""
-    _OWN.set(WeakKeyDictionary())
+def apart(cursor: Cursor | None = None, place: int = -1) -> None:
+    """Give the current context (a task, a thread) places of its own, with every session.
+
+    Parameters
+    ----------
+    cursor
+        Of the session where it begins at `place`; with all others it begins where the cell's stands.
+    place
+        An index of the log.
+    """
+    _OWN.set(WeakKeyDictionary() if cursor is None else WeakKeyDictionary({cursor: place}))

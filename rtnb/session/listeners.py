@@ -18,13 +18,16 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any, Final, TypeAlias
 
-from rtnb.session.cursor import apart
+from rtnb.session.cursor import Cursor, apart
 
 __all__ = ["REFERENCE_EVENTS", "Listener", "Listeners"]
 
 logger = logging.getLogger(__name__)
 
 Listener: TypeAlias = Callable[[Any], Any]
+
+_Call: TypeAlias = tuple[Listener, Any, int]
+"""Whom to call, with what, and the last index of the log then."""
 
 REFERENCE_EVENTS: Final = frozenset(
     {
@@ -50,14 +53,20 @@ class Listeners:
     ----------
     name
         Name of the thread that plain functions run on.
+    cursor
+        Where `wait` looks from: each call has a place of its own.
+    now
+        The last index of the log; there the place of a call begins.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, cursor: Cursor, now: Callable[[], int]) -> None:
         self._name = name
+        self._cursor = cursor
+        self._now = now
         self._lock = threading.Lock()
         self._by_pattern: dict[str, list[Listener]] = {}
         self._matching: dict[str, tuple[Listener, ...]] = {}  # event name -> who hears it; emptied by each change
-        self._queue: queue.SimpleQueue[tuple[Listener, Any] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_empty = True
@@ -94,21 +103,27 @@ class Listeners:
 
     def tell(self, name: str, payload: Any) -> None:
         """Call everybody who hears of `name`; on the session's loop."""
-        for fn in self.of(name):
+        fns = self.of(name)
+        if not fns:
+            return
+        place = self._now()
+        for fn in fns:
             if inspect.iscoroutinefunction(fn):
-                task = asyncio.ensure_future(_guarded(fn, payload))
+                task = asyncio.ensure_future(_guarded(fn, payload, self._cursor, place))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             else:
-                self.call_later(fn, payload)
+                self._call_later(fn, payload, place)
 
-    def call_later(self, fn: Listener, payload: Any) -> None:
+    def _call_later(self, fn: Listener, payload: Any, place: int) -> None:
         """Call `fn` on the listeners' thread, after what already waits there."""
         if self._thread is None:
             loop = asyncio.get_running_loop()
-            self._thread = threading.Thread(target=_drain, args=(self._queue, loop), name=self._name, daemon=True)
+            self._thread = threading.Thread(
+                target=_drain, args=(self._queue, loop, self._cursor), name=self._name, daemon=True
+            )
             self._thread.start()
-        self._queue.put((fn, payload))
+        self._queue.put((fn, payload, place))
 
     def close(self) -> None:
         """End the thread after what already waits; a later subscription call starts a new one."""
@@ -123,20 +138,21 @@ def _matches(name: str, pattern: str) -> bool:
     return name == pattern or (name not in _NO_WIRE and fnmatchcase(name, pattern))
 
 
-def _drain(waiting: queue.SimpleQueue[tuple[Listener, Any] | None], loop: asyncio.AbstractEventLoop) -> None:
-    apart()
+def _drain(waiting: queue.SimpleQueue[_Call | None], loop: asyncio.AbstractEventLoop, cursor: Cursor) -> None:
     while (work := waiting.get()) is not None:
-        fn, payload = work
+        fn, payload, place = work
+        apart(cursor, place)
         try:
             result = fn(payload)
             if inspect.iscoroutine(result):  # a lambda or an object around an ``async`` function
-                asyncio.run_coroutine_threadsafe(_guarded(lambda _, given=result: given, payload), loop)  # type: ignore[misc]
+                given = _guarded(lambda _, given=result: given, payload, cursor, place)  # type: ignore[misc]
+                asyncio.run_coroutine_threadsafe(given, loop)
         except BaseException:
             logger.exception("the listener %r failed", fn)
 
 
-async def _guarded(fn: Listener, payload: Any) -> None:
-    apart()
+async def _guarded(fn: Listener, payload: Any, cursor: Cursor, place: int) -> None:
+    apart(cursor, place)
     try:
         await fn(payload)
     except asyncio.CancelledError:

@@ -319,7 +319,8 @@ class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
 
         It never misses one that came between two calls: without `after` it looks at everything since the event that
         the last `wait` gave, or since the last `send`, `ask`, `respond`, `commit` or `update`, whichever is later. What
-        listeners and tools do does not count; in these it is what they did themselves.
+        listeners and tools do does not count; in these it is what they did themselves, and in a listener since what it
+        was called with.
 
         Parameters
         ----------
