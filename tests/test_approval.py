@@ -114,6 +114,40 @@ async def test_two_questions_are_put_one_after_the_other(terminal: Terminal) -> 
     assert await asyncio.wait_for(asyncio.gather(*asked), TIMEOUT_S) == [True, False]
 
 
+async def test_a_question_that_waits_for_another_has_its_minute_too(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(approval, "_WAIT_S", 0.05)
+    with approval._asking, caplog.at_level(logging.WARNING):
+        assert await asyncio.wait_for(approve(SUM, {}, HOME), TIMEOUT_S) is None
+    assert "calculate_sum() was not run: another question was not answered within 0.05 s" in caplog.text
+    assert not terminal.prompts
+
+
+async def test_a_question_that_was_given_up_is_decided_before_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_decided(question: approval._Question) -> bool:
+        assert question.answer.done(), "a cell may still put an input field there"
+        return False
+
+    monkeypatch.setattr(approval, "_WAIT_S", 0.05)
+    monkeypatch.setattr(approval, "in_kernel", lambda: True)
+    monkeypatch.setattr(approval._Question, "has_field", property(is_decided))
+    assert await asyncio.wait_for(approve(SUM, {}, HOME), TIMEOUT_S) is None
+
+
+def test_a_question_that_is_given_up_while_a_cell_looks_gets_no_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    question = approval._Question("add()", {})
+
+    def parent(_: str) -> dict[str, Any]:
+        question.decide(None)
+        return {"header": {"msg_id": "cell"}}
+
+    kernel = types.SimpleNamespace(_allow_stdin=True, get_parent=parent)  # without a way to send
+    monkeypatch.setattr("IPython.core.getipython.get_ipython", lambda: types.SimpleNamespace(kernel=kernel))
+    question._look()
+    assert not question.has_field
+
+
 async def test_without_a_terminal_or_a_notebook_nobody_answers(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -54,13 +54,19 @@ async def approve(
     shown: neither what looks like one nor the `secrets` in use.
     """
     words = redact(f"{tool.name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})", *secrets)
-    while not _asking.acquire(blocking=False):  # noqa: ASYNC110 - each session has a loop, no asyncio.Event serves all
-        await asyncio.sleep(_LOOK_S)
+    end = asyncio.get_running_loop().time() + _WAIT_S
+    try:
+        async with asyncio.timeout_at(end):
+            while not _asking.acquire(blocking=False):  # noqa: ASYNC110 - each session has a loop: no asyncio.Event
+                await asyncio.sleep(_LOOK_S)
+    except TimeoutError:
+        logger.warning("%s was not run: another question was not answered within %g s", words, _WAIT_S)
+        return None
     try:
         if in_kernel():
-            return await _ask_in_notebook(words, home)
+            return await _ask_in_notebook(words, home, end)
         if sys.stdin is not None and sys.stdin.isatty():
-            return await _ask_in_terminal(words)
+            return await _ask_in_terminal(words, end)
     finally:
         _asking.release()
     logger.warning("%s was not run: it needs consent, and nobody can be asked here", words)
@@ -78,13 +84,13 @@ def _is_yes(line: str) -> bool:
 # ---- in a notebook
 
 
-async def _ask_in_notebook(words: str, home: contextvars.Context) -> bool | None:
+async def _ask_in_notebook(words: str, home: contextvars.Context, end: float) -> bool | None:
     question = _Question(words, _cell_of(home))
     answer = asyncio.wrap_future(question.answer)
     attendants.append(question.attend)
     outcome = "was not run: the question was withdrawn"
     try:
-        async with asyncio.timeout(_WAIT_S):
+        async with asyncio.timeout_at(end):
             while not answer.done():
                 await asyncio.wait({answer}, timeout=_LOOK_S)
                 if not answer.done() and question.is_alone:
@@ -97,6 +103,7 @@ async def _ask_in_notebook(words: str, home: contextvars.Context) -> bool | None
         return None
     finally:
         attendants.remove(question.attend)
+        question.decide(None)  # from now on no cell asks
         question.close(outcome)
         if question.has_field:
             say(f"{words} {outcome}. Press Enter in the field before you run another cell: JupyterLab waits for it.")
@@ -153,6 +160,9 @@ class _Question:
         cell = kernel.get_parent("shell")
         if self._asked != cell["header"]["msg_id"]:
             self._asked = cell["header"]["msg_id"]
+            if self.answer.done():  # given up meanwhile
+                self._asked = None
+                return
             sys.stdout.flush()
             while kernel.session.recv(kernel.stdin_socket)[1] is not None:
                 pass  # an answer to an earlier question
@@ -201,11 +211,12 @@ def _cell_of(home: contextvars.Context) -> dict[str, Any]:
 # ---- in a terminal
 
 
-async def _ask_in_terminal(words: str) -> bool | None:
+async def _ask_in_terminal(words: str, end: float) -> bool | None:
     answer: concurrent.futures.Future[bool] = concurrent.futures.Future()
     threading.Thread(target=_read_answer, args=(_prompt(words), answer), name="rtnb question", daemon=True).start()
     try:
-        return await asyncio.wait_for(asyncio.wrap_future(answer), _WAIT_S)  # ends the thread when it is given up
+        async with asyncio.timeout_at(end):
+            return await asyncio.wrap_future(answer)  # ends the thread when it is given up
     except TimeoutError:
         _write(f"\n{words} was not run: nobody answered within {_WAIT_S:g} s\n")
         return None
