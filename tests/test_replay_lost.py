@@ -15,6 +15,7 @@ from test_reconnect_random import converse
 import rtnb
 from rtnb.core.recorded import Recording
 from rtnb.replay.player import NOT_RECORDED
+from rtnb.session.session import SessionState
 
 __all__ = ["lab"]
 
@@ -115,15 +116,18 @@ def test_whatever_byte_a_connection_was_lost_at_its_replay_is_what_was_live(lab:
             assert shown(replayed) == shown(live)
 
 
-def test_a_recording_that_ends_in_the_midst_of_an_answer_keeps_nobody_waiting(lab: Lab) -> None:
+@pytest.mark.parametrize("reconnect", [True, False])
+def test_a_recording_that_ends_in_the_midst_of_an_answer_keeps_nobody_waiting(lab: Lab, reconnect: bool) -> None:
     lab.serve(brain=ContentBrain())
     with open_session(lab.endpoint) as live:
         live.ask("one").wait()
         delta = next(entry for entry in live.events if entry.name == "response.output_text.delta")
         recording = Recording(live.events[: delta.index + 1])
-    with open_session(recording.endpoint(speed=INSTANTLY), reconnect=False) as replayed:
+    with open_session(recording.endpoint(speed=INSTANTLY), reconnect=reconnect) as replayed:
         reply = replayed.ask("one").wait(TIMEOUT_S)
         assert (reply.status, reply.text_so_far) == ("failed", delta.event["delta"])
+        eventually(lambda: replayed.state is SessionState.CLOSED, "the end")
+        assert replayed.events.names["session.created"] == 1
 
 
 def test_a_connection_that_is_lost_before_a_word_was_said_is_no_dead_end(lab: Lab) -> None:

@@ -34,13 +34,22 @@ class Client:
     lost_after
         Seconds after the last event at which the connection is lost, as it was when it was recorded; at once when the
         client goes on with what only the next connection can hold. None: it stays.
+    is_last
+        No connection follows in the recording: where this one is lost, nobody is to open another by itself.
     """
 
     def __init__(
-        self, socket: ServerConnection, player: Player, *, stepped: bool, lost_after: float | None = None
+        self,
+        socket: ServerConnection,
+        player: Player,
+        *,
+        stepped: bool,
+        lost_after: float | None = None,
+        is_last: bool = False,
     ) -> None:
         self.player = player
         self._lost_after = lost_after
+        self._is_last = is_last
         self._socket = socket
         self._stepped = stepped
         self._is_open = False  # the client has its configuration
@@ -96,7 +105,10 @@ class Client:
         """Say what is left, and lose the connection."""
         while self.player.due is not None:
             await self._send(self.player.pop())
-        await self._socket.close(1001, "the recorded connection was lost here")
+        if self._is_last:
+            await self._socket.close(1000, "the recording ends here")
+        else:
+            await self._socket.close(1001, "the recorded connection was lost here")
 
     async def step(self) -> Event | None:
         """Send the next event now; gives it, or None when there is none."""

@@ -55,6 +55,7 @@ class ReplayEndpoint:
 
     A recording of several connections gives the first client the first of them, the next client the next one, and
     begins again after the last. Where a connection was lost, and the next one went on, it is lost again.
+    Where a recording ends in the midst of an answer, the connection is closed; a session does not open another by itself.
 
     Parameters
     ----------
@@ -306,7 +307,7 @@ class _Server:
         lost = lost_after(entries, following)
         if lost:
             lost = lost if math.isinf(lost) else lost / self._speed
-        self._client = client = Client(socket, player, stepped=self._stepped, lost_after=lost)
+        self._client = client = Client(socket, player, stepped=self._stepped, lost_after=lost, is_last=not following)
         self._came.set()
         try:
             await client.run()
