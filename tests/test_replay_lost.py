@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from test_reconnect_random import converse
 
 import rtnb
 from rtnb.core.recorded import Recording
+from rtnb.replay.client import Client
 from rtnb.replay.player import NOT_RECORDED
 from rtnb.session.session import SessionState
 
@@ -154,3 +157,18 @@ def test_a_replay_loses_nothing_where_the_recording_ends(lab: Lab) -> None:
             replayed.ask("second").text  # noqa: B018
         assert refused.value.code == NOT_RECORDED
         assert replayed.events.names["session.created"] == 1
+
+
+async def test_the_end_may_come_between_two_looks_at_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = itertools.count(0.0, 0.5)
+    player: Any = SimpleNamespace(due=None, is_done=True)  # nothing is left to be said
+    closed: list[int] = []
+
+    async def close(code: int, reason: str) -> None:
+        closed.append(code)
+
+    socket: Any = SimpleNamespace(close=close)
+    client = Client(socket, player, stepped=False, lost_after=1.0)
+    monkeypatch.setattr("rtnb.replay.client.asyncio.get_running_loop", lambda: SimpleNamespace(time=ticks.__next__))
+    await client._send_due()
+    assert closed == [1001]

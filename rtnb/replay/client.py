@@ -96,6 +96,8 @@ class Client:
                 elif (wait := due - loop.time()) > 0:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._news.wait(), wait)
+                elif self.player.due is None:
+                    continue  # its end came just now
                 else:
                     await self._send(self.player.pop())
                     continue
