@@ -19,6 +19,7 @@ from rtnb.core.estimate import Estimate, estimate
 from rtnb.core.latency import Latency, LatencyMeter, turns
 from rtnb.core.log import Entry, EventLog
 from rtnb.core.protocol import Event
+from rtnb.core.tools import Tool
 from rtnb.core.usage import Cost
 from rtnb.net.endpoints import Endpoint
 from rtnb.session.content import content_parts
@@ -60,7 +61,7 @@ class Accounting:
     def _settle_updates(self) -> None:
         raise NotImplementedError
 
-    def _definitions(self, raw: Any = None) -> list[Any]:
+    def _definitions(self, raw: Any = None, *, without: Tool | None = None) -> list[Any]:
         raise NotImplementedError
 
     @property
