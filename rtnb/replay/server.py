@@ -55,7 +55,8 @@ class ReplayEndpoint:
 
     A recording of several connections gives the first client the first of them, the next client the next one, and
     begins again after the last. Where a connection was lost, and the next one went on, it is lost again.
-    Where a recording ends in the midst of an answer, the connection is closed; a session does not open another by itself.
+    Where a recording ends in the midst of an answer, the connection is closed; a session does not open another by
+    itself.
 
     Parameters
     ----------
