@@ -14,6 +14,7 @@ from helpers_session import TIMEOUT_S, Heard, eventually, in_thread
 
 import rtnb
 from rtnb.session.core import Core
+from rtnb.session.deadline import countdown
 from rtnb.session.session import SessionState
 
 
@@ -60,6 +61,22 @@ def test_connect_has_one_time_limit_over_all_its_steps(greets: Any, confirms: An
         session.connect(timeout=seconds)
     assert caught.value.reason == "timeout"
     session.close()
+
+
+def test_a_wait_that_began_before_the_session_was_open_tells_the_limit_that_it_was_given() -> None:
+    session = rtnb.Session("local", output="text", transport=Slow(0.2, 0.0))
+    session.ask("hello")
+    with pytest.raises(rtnb.WaitTimeout, match=r"no response\.done within 2 s"):
+        session.wait("response.done", timeout=2)
+    session.close()
+
+
+def test_what_is_left_of_a_limit_counts_down_and_is_told_as_the_limit() -> None:
+    left = countdown(2)
+    first = left()
+    assert 0 <= left() <= first <= 2
+    assert f"{left():g} s" == "2 s"
+    assert countdown(0)() == 0
 
 
 @contextlib.contextmanager

@@ -11,8 +11,17 @@ from collections.abc import Callable
 __all__ = ["countdown"]
 
 
+class _Left(float):
+    """Seconds that are left. Formatted, they are those that were given: an error tells the limit that its user set."""
+
+    given: float
+
+    def __format__(self, spec: str) -> str:
+        return format(self.given, spec)
+
+
 def countdown(seconds: float) -> Callable[[], float]:
-    """Begin to count; gives a function that tells how many seconds are left, rounded as one tells it.
+    """Begin to count; gives a function that tells how many seconds are left, in words those that were given.
 
     Parameters
     ----------
@@ -20,4 +29,10 @@ def countdown(seconds: float) -> Callable[[], float]:
         For all the steps together.
     """
     end = time.monotonic() + seconds
-    return lambda: round(max(end - time.monotonic(), 0.0), 2)
+
+    def left() -> float:
+        found = _Left(max(end - time.monotonic(), 0.0))
+        found.given = seconds
+        return found
+
+    return left
