@@ -56,11 +56,14 @@ def test_the_follow_up_of_a_mixed_round_waits_for_what_the_user_answers(lab: Lab
     assert session.events.names["response.create"] == 3
 
 
-def test_a_follow_up_that_the_user_asks_for_by_hand_is_the_only_one(lab: Lab) -> None:
+def test_a_follow_up_that_the_user_asks_for_at_once_is_the_only_one(lab: Lab) -> None:
     session = lab.session(BOTH, "Three, and found.", "Next.", tools=[add], config=DECLARED)
     reply = session.ask("x").wait()
+    both_sent = threading.Event()
+    session._core.post(both_sent.wait, TIMEOUT_S)  # before the server's word on the output is read
     answer(session, reply)
     session.send({"type": "response.create"})
+    both_sent.set()
     session.wait("response.done")
     assert session.replies[1].text == "Three, and found."
     assert asked_with(lab) == ["3.0", "found"]

@@ -11,7 +11,8 @@ calls for handlers here             the follow-up, in the same reply
 calls for the user alone            the reply ends; the user answers them, and asks for what follows
 both                                the follow-up, as soon as the server has the last output. When that one is the
                                     user's, the reply has ended before, and the follow-up is a reply of its own. None is
-                                    sent when another response began meanwhile, which saw what there was
+                                    sent when another response began meanwhile, or was asked for before the server
+                                    confirmed the output: that one saw what there was
 ==================================  ===================================================================================
 
 Imports `rtnb.core` and its neighbours in `rtnb.session`.
