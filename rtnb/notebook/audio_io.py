@@ -25,6 +25,7 @@ import traitlets
 
 from rtnb.core.errors import RtnbError, WaitTimeout
 from rtnb.core.protocol import RATE
+from rtnb.notebook.collecting import Collector
 from rtnb.notebook.lanes import Link
 from rtnb.notebook.modules import joined
 from rtnb.notebook.wires import Header
@@ -326,18 +327,7 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
         WaitTimeout
             Nothing came in time.
         """
-        wanted = round(seconds * RATE) * 2
-        pieces: list[bytes] = []
-        taken = 0
-        done = threading.Event()
-
-        def collect(pcm: bytes) -> None:
-            nonlocal taken
-            pieces.append(pcm)
-            taken += len(pcm)
-            if taken >= wanted:
-                done.set()
-
+        collect = Collector(round(seconds * RATE) * 2)
         self._collectors.append(collect)
         begins = self._is_own or not self.recording
         if begins:
@@ -347,7 +337,7 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
         deadline = time.monotonic() + seconds + timeout
         refused_before = self._refusals
         try:
-            while not done.wait(0.1):  # in slices: Ctrl-C ends it on every system
+            while not collect.done.wait(0.1):  # in slices: Ctrl-C ends it on every system
                 if self.lane == "comm" and threading.current_thread() is threading.main_thread():
                     raise RtnbError(
                         "record() cannot wait in a cell here: audio comes over widget messages, which the kernel "
@@ -364,7 +354,7 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
                 if not self._recorders:
                     self.microphone.stop(release=True)
                     self._is_own = self.recording  # its last frames are still to come
-        return b"".join(pieces)[:wanted]
+        return collect.pcm
 
     def _why_silent(self) -> str:
         if not self.lane:

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from rtnb.core.errors import RtnbError, WaitTimeout
 from rtnb.core.protocol import RATE
+from rtnb.notebook.collecting import Collector
 
 __all__ = ["KernelAudio", "KernelMicrophone", "KernelSpeaker", "load_sounddevice"]
 
@@ -324,31 +325,20 @@ class KernelMicrophone:
 
     def record(self, seconds: float, timeout: float = 30.0) -> bytes:
         """Record and wait for it; see `KernelAudio.record`."""
-        wanted = math.ceil(seconds * RATE) * 2
-        pieces: list[bytes] = []
-        taken = 0
-        done = threading.Event()
-
-        def collect(pcm: bytes) -> None:
-            nonlocal taken
-            pieces.append(pcm)
-            taken += len(pcm)
-            if taken >= wanted:
-                done.set()
-
+        collect = Collector(math.ceil(seconds * RATE) * 2)
         with self._lock:
             self._collectors += (collect,)
         try:
             self._open()
             end = time.monotonic() + seconds + timeout
-            while not done.wait(0.1):  # in slices: Ctrl-C ends it on every system
+            while not collect.done.wait(0.1):  # in slices: Ctrl-C ends it on every system
                 if time.monotonic() > end:
                     raise WaitTimeout("The kernel's microphone is open but delivers nothing.")
         finally:
             with self._lock:
                 self._collectors = tuple(each for each in self._collectors if each is not collect)
             self._close_unless_needed()
-        return b"".join(pieces)[:wanted]
+        return collect.pcm
 
     @property
     def _is_needed(self) -> bool:
