@@ -199,10 +199,11 @@ def test_what_is_sent_after_a_question_goes_out_after_it(lab: Lab) -> None:
     session._core.post(busy.wait, TIMEOUT_S)  # the session's thread has not seen the question when the item is sent
     threading.Timer(0.2, busy.set).start()
     reply = session.ask("first")
-    session.send(
-        item_create({"type": "message", "role": "user", "content": [{"type": "input_text", "text": "second"}]})
-    )
+    content = [{"type": "input_text", "text": "second"}]
+    session.send(item_create({"id": "item_second", "type": "message", "role": "user", "content": content}))
     reply.wait()
+    # `send` waits for no socket: the item has gone when the server tells of it.
+    session.wait("conversation.item.added", where=lambda event: event["item"]["id"] == "item_second", after=0)
     sent = [entry.event["item"] for entry in session.events.filter("conversation.item.create", direction="client")]
     assert [item["content"][0]["text"] for item in sent] == ["first", "second"]
 
