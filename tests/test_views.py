@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pathlib
 import threading
@@ -139,11 +140,13 @@ class Kept:
         self.view = view
         self.messages: list[dict[str, Any]] = []
         self.buffers: list[Any] = []
-        self.times: list[float] = []
+        self.flushes: list[float] = []
+        """When the batches of which something was sent began, on the feed's clock."""
         view.send = self.send  # type: ignore[method-assign]
 
     def send(self, content: Any, buffers: Any = None) -> None:
-        self.times.append(time.monotonic())
+        if self.view._sent_at >= 0 and self.view._sent_at not in self.flushes:
+            self.flushes.append(self.view._sent_at)
         self.messages.append(json.loads(json.dumps(content)))
         self.buffers.append(buffers)
 
@@ -228,9 +231,9 @@ def test_events_come_in_batches_not_one_by_one(session: rtnb.Session) -> None:
     kept.settle()
     batches = kept.of("rows")[1:]
     assert len(session.events) > 300
-    assert len(batches) <= (kept.times[-1] - kept.times[0]) / feed.EVERY_S + 2
-    gaps = [after - before for before, after in zip(kept.times[1:], kept.times[2:], strict=False)]
-    assert all(gap > feed.EVERY_S * 0.5 for gap in gaps), sorted(gaps)[:5]
+    assert 0 < len(batches) <= len(kept.flushes)  # one message a batch
+    gaps = [after - before for before, after in itertools.pairwise(kept.flushes)]
+    assert all(gap > feed.EVERY_S - 1e-6 for gap in gaps), sorted(gaps)[:5]
     assert sum(row[4] for row in rows_of(kept).values()) == len(session.events)
     sent, received = kept.messages[-1]["totals"]
     assert sent[0] + received[0] == len(session.events)

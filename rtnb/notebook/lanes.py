@@ -53,6 +53,7 @@ BACKLOG_BYTES: Final = 48_000 * 60 * 30  # half an hour that no page fetched
 MAX_PENDING: Final = 256  # messages from other threads that the hub has not looked at: 10 s of frames
 PAGE_GRACE_S: Final = 5.0  # a page without a lane for so long is gone
 CONTROL_SILENCE_S: Final = 20.0  # the page pings every 5 s
+GATHER_S: Final = 0.06  # a message smaller than its wire likes waits so long for more
 
 _log = logging.getLogger(__name__)
 
@@ -353,7 +354,7 @@ class Link:
             if 0 < size < wire.smallest and batch[-1] is self._out[-1] and not waited:
                 self._wake.clear()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(0.06):
+                    async with asyncio.timeout(GATHER_S):
                         await self._wake.wait()
                         continue
                 waited = True
