@@ -33,6 +33,7 @@ ODDITIES = {
     "bare-errors": "errors without event_id, code and param",
     "no-statuses": "items and responses without a status",
     "unknown-events": "events that nobody knows, in between",
+    "bare-items": "items that are a text, or nothing, where an object belongs",
 }
 WORDS = {"hello": "Hello from the odd server.", "sum": None}
 
@@ -198,6 +199,9 @@ class _Talk:
         previous, self.last_item = self.last_item, item.get("id")
         if self.has("no-items"):
             return
+        if self.has("bare-items"):
+            for bare in (item.get("id"), None, [item]):
+                self.say("conversation.item.added", item=bare, previous_item_id=previous)
         if self.has("created"):
             self.say("conversation.item.created", item=item, previous_item_id=previous)
             return

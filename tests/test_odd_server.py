@@ -110,3 +110,10 @@ def test_of_the_service_and_of_the_local_endpoint_it_is_known_beforehand() -> No
         assert session.capabilities["pictures"].has is None
         assert session.capabilities.dialect == "ga"
     assert rtnb.Session("openai", key="sk-" + "x" * 20).capabilities["tools"].source == "known"
+
+
+def test_an_item_that_is_none_does_not_end_a_wait_for_another() -> None:
+    with OddServer("bare-items").run() as url, rtnb.Session(url, output="text", turn_detection=None) as session:
+        assert session.insert("kept", timeout=TIMEOUT_S).text == "kept"
+        session.append_audio(rtnb.Audio.from_array([0.1] * 4800, 24_000))
+        assert session.commit(timeout=TIMEOUT_S).role == "user"

@@ -26,7 +26,7 @@ from rtnb.core.protocol import (
 from rtnb.session.content import content_parts, pcm_of
 from rtnb.session.cursor import Cursor
 from rtnb.session.deadline import countdown
-from rtnb.session.link import Link
+from rtnb.session.link import Link, carries
 from rtnb.session.router import Router
 from rtnb.session.telephone import Line
 
@@ -145,7 +145,7 @@ class Calls:
             try:
                 await self.await_event(
                     "conversation.item.*",
-                    where=lambda event: (event.get("item") or {}).get("id") == item_id,
+                    where=carries(item_id),
                     after=entry.index,
                     timeout=min(left(), _ITEM_S),
                 )
@@ -181,7 +181,7 @@ class Calls:
         await self.request(
             event,
             "conversation.item.*",  # added, or created where an old server says so
-            where=lambda each: (each.get("item") or {}).get("id") == item["id"],
+            where=carries(item["id"]),
             timeout=timeout,
         )
         return self._item(item["id"])

@@ -27,7 +27,7 @@ from rtnb.core.protocol import Event, new_id
 from rtnb.net.dialect import Spoken
 from rtnb.net.transport import Transport, closed_error
 
-__all__ = ["Link", "checked"]
+__all__ = ["Link", "carries", "checked"]
 
 logger = logging.getLogger(__name__)
 
@@ -367,3 +367,13 @@ def checked(event: Any) -> Event:
     except TypeError as exc:
         raise ProtocolError(f"the event cannot be written as JSON: {exc}") from exc
     return event
+
+
+def carries(item_id: object) -> Callable[[Event], bool]:
+    """A test if an event carries the item with this id, whatever else a server puts there."""
+
+    def test(event: Event) -> bool:
+        item = event.get("item")
+        return isinstance(item, dict) and item.get("id") == item_id
+
+    return test

@@ -41,7 +41,7 @@ from rtnb.core.errors import ConnectionClosed, ConnectionFailed, NotConnected, R
 from rtnb.core.protocol import Event
 from rtnb.core.restore import create_events, unanswered
 from rtnb.core.staying import GIVE_UP_S, MOST_TRIES, backoff, cause, is_worth_retrying
-from rtnb.session.link import Link
+from rtnb.session.link import Link, carries
 from rtnb.session.rotation import Rotation
 from rtnb.session.sequencer import REPLY_KEY, Turn
 from rtnb.session.states import SessionState
@@ -316,7 +316,7 @@ class Staying:
             await link.request(
                 last,
                 "conversation.item.*",
-                where=lambda event: (event.get("item") or {}).get("id") == last["item"]["id"],
+                where=carries(last["item"]["id"]),
                 timeout=_PUT_BACK_S + size / _BYTES_PER_S,
             )
         except ServerError as exc:
