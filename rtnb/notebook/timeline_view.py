@@ -22,6 +22,7 @@ from rtnb.core import recording
 from rtnb.core.explain import explain
 from rtnb.core.timeline import LANES, SOUND_LANES, Timeline
 from rtnb.core.timeline_tape import Outline
+from rtnb.notebook.modules import joined
 from rtnb.notebook.timeline import log_of, timeline_of
 from rtnb.notebook.timeline_figure import KIND_COLOURS, LANE_COLOURS, LANE_NAMES, plot_timeline, used_lanes
 
@@ -53,7 +54,7 @@ class TimelineView(anywidget.AnyWidget):  # type: ignore[misc]  # no types there
         What is shown.
     """
 
-    _esm = pathlib.Path(__file__).with_suffix(".js")
+    _esm = joined(pathlib.Path(__file__).with_suffix(".js"))
     data = traitlets.Dict().tag(sync=True)
     title = traitlets.Unicode("").tag(sync=True)
     selected = traitlets.Int(-1).tag(sync=True)

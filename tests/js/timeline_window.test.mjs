@@ -1,18 +1,11 @@
-// Pure parts of the timeline's view, run by `node --test tests/js/`.
+// The window through which a timeline is seen, run by `node --test tests/js/`.
 import test from "node:test";
 import assert from "node:assert/strict";
-import {
-  NONE, clamped, clock, decoded, described, fitted, moved, neighbour, outlines, showing, ticks, visible, wavePath, zoomed,
-} from "../../rtnb/notebook/timeline_view.js";
+import { clamped, clock, described, fitted, moved, neighbour, showing, ticks, visible, zoomed } from "../../rtnb/notebook/timeline_window.js";
 
 const whole = { start: 0, end: 100 };
 const near = (a, b, tolerance = 1e-9) => assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
 const mark = (lane, start, end = start, more = {}) => ({ lane, start, end, kind: "", label: "", text: "", index: 0, colour: "", row: 0, ...more });
-const packed = (...values) => Buffer.from(Int8Array.from(values).buffer).toString("base64");
-
-test("bytes come back with their signs", () => {
-  assert.deepEqual([...decoded(packed(-128, -1, 0, 127))], [-128, -1, 0, 127]);
-});
 
 test("zooming keeps the moment under the pointer where it is", () => {
   for (const [factor, at] of [[0.5, 40], [2, 45], [0.1, 33]]) {
@@ -88,17 +81,4 @@ test("texts are cut where the room ends", () => {
   assert.equal(fitted("completed", 200), "completed");
   assert.equal(fitted("completed", 32), "comp…");
   assert.equal(fitted("completed", 5), "");
-});
-
-test("an outline is drawn where there is sound, and only there", () => {
-  const raw = { start: 0, end: 4, lanes: { you: [packed(-127, 0, NONE, -64), packed(127, 0, NONE, 64)] } };
-  const { lanes, start, end } = outlines(raw);
-  const path = wavePath(lanes.you, { start, end }, { start: 0, end: 4 }, 400, 40);
-  assert.equal(path.match(/M/g).length, 2);
-  const xs = [...path.matchAll(/[ML](-?[\d.]+) /g)].map((found) => Number(found[1]));
-  assert.deepEqual([Math.min(...xs), Math.max(...xs)], [0, 400]);
-  assert.ok(!xs.some((x) => x > 200 && x < 300));
-  const ys = [...path.matchAll(/[ML]-?[\d.]+ (-?[\d.]+)/g)].map((found) => Number(found[1]));
-  assert.ok(Math.min(...ys) >= 0 && Math.max(...ys) <= 40.1);
-  assert.equal(wavePath(lanes.you, { start, end }, { start: 2, end: 3 }, 400, 40), "");
 });
