@@ -284,9 +284,9 @@ class Panel:
             ("error", self._errored),
         ):
             self.session.off(name, listener)
+        self._runner.stop()  # whatever was about to be told comes before the last word
         self.console.tell({"kind": "gone"})
         self._kept.close()
-        self._runner.stop()
         self._views.close()
         if self._source == "kernel":
             core, devices = self.session._core, self._devices
