@@ -19,13 +19,13 @@ from rtnb.core.estimate import Estimate, estimate
 from rtnb.core.latency import Latency, LatencyMeter, turns
 from rtnb.core.log import Entry, EventLog
 from rtnb.core.protocol import Event
-from rtnb.core.tools import Tool
 from rtnb.core.usage import Cost
 from rtnb.net.endpoints import Endpoint
 from rtnb.session.content import content_parts
 from rtnb.session.greeting import confirmed
 from rtnb.session.link import Link
 from rtnb.session.reply import Reply
+from rtnb.session.requested import Requested
 from rtnb.session.runner import Runner
 from rtnb.session.sound import Sound
 from rtnb.session.spending import Spending
@@ -38,11 +38,11 @@ _SWITCH_S: Final = 10.0
 class Accounting:
     """A part of `rtnb.session.core.Core`; may be read on any thread."""
 
-    config: dict[str, Any]
     conversation: Conversation
     endpoint: Endpoint
     link: Link | None
     log: EventLog
+    requested: Requested
     runner: Runner
     sound: Sound
     spending: Spending
@@ -58,12 +58,6 @@ class Accounting:
         """Tell the user something worth knowing."""
         raise NotImplementedError
 
-    def _settle_updates(self) -> None:
-        raise NotImplementedError
-
-    def _definitions(self, raw: Any = None, *, without: Tool | None = None) -> list[Any]:
-        raise NotImplementedError
-
     @property
     def model(self) -> str | None:
         """Name of the model: the server's word, else what is asked for."""
@@ -76,8 +70,8 @@ class Accounting:
 
     def answers_speech(self) -> bool:
         """Whether the user's own settings let the server answer detected speech."""
-        self._settle_updates()
-        detection: Any = self.config
+        self.requested.settle()
+        detection: Any = self.requested.config
         for name in ("audio", "input", "turn_detection"):
             detection = detection.get(name) if isinstance(detection, Mapping) else None
         return isinstance(detection, Mapping) and detection.get("create_response") is not False
@@ -119,7 +113,7 @@ class Accounting:
         """What the next response will cost, about."""
         parts = [] if content is None else content_parts(content)
         spending = self.spending
-        session = self.conversation.session or {**self.config, "tools": self._definitions()}
+        session = self.conversation.session or self.requested.session
         return estimate(
             self.conversation,
             parts=parts,
@@ -133,7 +127,7 @@ class Accounting:
         """Requested and effective settings side by side."""
         address = {"model": self.endpoint.model} if self.endpoint.model else {}
         if not self.conversation.session:
-            return configuration({**address, **self.config, "tools": self._definitions()}, {})
+            return configuration({**address, **self.requested.session}, {})
         start = self.log.last("session.created", direction="server")
         return configuration_of(self.log[start.index if start else 0 :], requested=address)
 

@@ -51,7 +51,7 @@ class Aio:
 
     async def update(self, *, config: Mapping[str, Any] | None = None, **settings: Any) -> dict[str, Any]:
         """As `Session.update`."""
-        return await self._core.runner.bridge(self._core.do_update(settings, config))
+        return await self._core.runner.bridge(self._core.requested.update(settings, config))
 
     async def interrupt(self) -> bool:
         """As `Session.interrupt`."""
@@ -86,8 +86,8 @@ class Aio:
 
     async def add_tool(self, definition: Mapping[str, Any] | Tool, handler: Callable[..., Any] | None = None) -> Tool:
         """As `Session.add_tool`."""
-        return await self._core.runner.bridge(self._core.do_add_tool(defined(definition, handler)))
+        return await self._core.runner.bridge(self._core.requested.add_tool(defined(definition, handler)))
 
     async def remove_tool(self, name: str | Tool) -> None:
         """As `Session.remove_tool`."""
-        await self._core.runner.bridge(self._core.do_remove_tool(name))
+        await self._core.runner.bridge(self._core.requested.remove_tool(name))

@@ -31,7 +31,9 @@ from rtnb.session.router import Router
 from rtnb.session.telephone import Line
 
 if TYPE_CHECKING:
+    from rtnb.session.asking import Asking
     from rtnb.session.reconnect import Staying
+    from rtnb.session.unclaimed import Unclaimed
 
 __all__ = ["Calls", "refuse_errors"]
 
@@ -47,14 +49,26 @@ class Calls:
     conversation: Conversation
     log: EventLog
     router: Router
+    asking: Asking
     cursor: Cursor
     line: Line
+    link: Link | None
     staying: Staying
+    unclaimed: Unclaimed
     _appended: int  # bytes of 24 kHz PCM16 in the input buffer that were not committed yet
 
     @property
     def input_format(self) -> str | None:
         """The format of the user's audio on the wire."""
+        raise NotImplementedError
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether the connection is being opened."""
+        raise NotImplementedError
+
+    async def do_connect(self, *, patience: float | None = None) -> None:
+        """Open, or join whoever is opening, for `patience` seconds."""
         raise NotImplementedError
 
     def hint(self, text: str) -> None:
@@ -108,6 +122,36 @@ class Calls:
             except ConnectionClosed:
                 if not self.staying.is_away:
                     raise
+
+    async def do_wait(
+        self,
+        pattern: str,
+        where: Callable[[Event], bool] | None,
+        timeout: float,
+        *,
+        after: int | Entry | Event | None = None,
+    ) -> Event:
+        """Wait for an event; see `rtnb.Session.wait`."""
+        start = self.cursor.place if after is None else self._place(after)
+        left = countdown(timeout)
+        if self.link is None and (self.is_opening or self.asking.is_waiting_to_open):
+            await self.do_connect(patience=timeout)  # something was asked just now
+        entry = self.log.find(pattern, direction="server", where=where, after=start)
+        if entry is None:
+            entry = await self.await_event(pattern, where=where, after=start, timeout=left())
+        self.cursor.move(entry.index)
+        self.unclaimed.claim(entry)
+        return entry.event
+
+    def _place(self, after: int | Entry | Event) -> int:
+        if isinstance(after, int):
+            return after
+        if isinstance(after, Entry):
+            return after.index
+        for entry in reversed(self.log):
+            if entry.event is after or (entry.event.get("event_id") == after.get("event_id", object())):
+                return entry.index
+        raise ProtocolError("after= is an event that is not in this session's log")
 
     # ---- the audio buffer
 

@@ -14,10 +14,8 @@ import contextlib
 import contextvars
 import functools
 import logging
-import math
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -28,39 +26,33 @@ from rtnb.core.errors import (
     NotConnected,
     ProtocolError,
     RtnbError,
-    ServerError,
     WaitTimeout,
-    redact,
 )
 from rtnb.core.lint import lint
 from rtnb.core.log import Entry, EventLog
 from rtnb.core.protocol import (
     Event,
-    item_create,
     new_id,
-    session_update,
-    user_message,
 )
-from rtnb.core.tools import Tool, ToolSet
+from rtnb.core.tools import ToolSet
 from rtnb.net.dialect import Spoken
 from rtnb.net.endpoints import resolve
 from rtnb.net.transport import Transport
 from rtnb.session.accounts import Accounting
-from rtnb.session.calls import Calls, refuse_errors
+from rtnb.session.asking import Asking
+from rtnb.session.calls import Calls
 from rtnb.session.capture import Capture
-from rtnb.session.content import content_parts
 from rtnb.session.cursor import Cursor
-from rtnb.session.deadline import countdown
-from rtnb.session.greeting import confirmed
 from rtnb.session.link import Link, checked
 from rtnb.session.listeners import Listeners
 from rtnb.session.opening import open_link
 from rtnb.session.reconnect import Staying, tries_for
 from rtnb.session.reply import ANSWER_S, Reply
+from rtnb.session.requested import Requested
 from rtnb.session.router import Router
-from rtnb.session.runner import Runner
-from rtnb.session.sequencer import Sequencer, Turn
-from rtnb.session.settings import is_apart, merged, response_object, session_object
+from rtnb.session.runner import Runner, keep
+from rtnb.session.sequencer import Sequencer
+from rtnb.session.settings import is_apart, session_object
 from rtnb.session.sound import Sound
 from rtnb.session.sounding import Sounding
 from rtnb.session.spending import Spending
@@ -69,7 +61,6 @@ from rtnb.session.telephone import Line, format_of
 from rtnb.session.tool_runner import ToolRunner
 from rtnb.session.tooling import Tooling, ask_for_approval
 from rtnb.session.unclaimed import Unclaimed
-from rtnb.session.waiting import attend
 
 __all__ = ["Core", "SessionState"]
 
@@ -99,8 +90,8 @@ class Core(Accounting, Calls, Sounding):
     ) -> None:
         self.name = name
         self.endpoint = resolve(endpoint, model=model, key=key)
-        self.config = session_object(options, config=config)  # what a new connection is configured with
         self.tools = ToolSet(tools)
+        self.requested = Requested(self, session_object(options, config=config), self.tools)
         self.state = SessionState.IDLE
         self.failure: RtnbError | None = None  # why the connection failed or ended; None while all is well
         self.origin = time.perf_counter()
@@ -118,9 +109,7 @@ class Core(Accounting, Calls, Sounding):
         self.staying = Staying(self, tries_for(reconnect) if transport is None else 0.0)
         self._opening: asyncio.Task[None] | None = None
         self._joined = 0  # how many wait for the opening
-        self._early: deque[Turn] = deque()  # asked before the connection was ready
-        self._handed_over: set[int] = set()  # asked on another thread, and not yet seen by the session's own
-        self._raw_updates: list[tuple[str, Any]] = []  # sent by hand, with their event ids; not yet in `config`
+        self.asking = Asking(self)
         self.line = Line(lambda: self.input_format)
         self._appended = 0  # bytes of 24 kHz PCM16 in the input buffer that were not committed yet
         self._open_accounts()
@@ -139,7 +128,7 @@ class Core(Accounting, Calls, Sounding):
             send=self._put,
             refusal=self.spending.refusal,
             start_tool=lambda reply, call: self.tooling.start(self.sequencer, reply, call),
-            adopt=self._adopt,
+            adopt=self.asking.adopt,
             changed=lambda state: self.listeners.tell("session.activity", state),
         )
         self.tooling = Tooling(
@@ -150,7 +139,7 @@ class Core(Accounting, Calls, Sounding):
                 secrets=self.endpoint.secrets,
             ),
             declared=lambda: self.conversation.session.get("tools") or [],
-            new_reply=self._adopt,
+            new_reply=self.asking.adopt,
         )
         self.sound = Sound(post=self.post, truncate=self._send_cut, clock=self.clock, hint=self.hint)
         self.capture = Capture(self)
@@ -195,7 +184,7 @@ class Core(Accounting, Calls, Sounding):
 
     async def _open(self, timeout: float) -> None:
         before = self.state
-        self._settle_updates()
+        self.requested.settle()
         self._set_state(SessionState.CONNECTING)
         self.sound.connected()
         if not self.staying.continues:
@@ -236,7 +225,7 @@ class Core(Accounting, Calls, Sounding):
             endpoint = await asyncio.to_thread(self.endpoint.started)
         link = await open_link(
             endpoint,
-            config={**self.config, "tools": self._definitions()},
+            config=self.requested.session,
             timeout=timeout,
             log=self.log,
             conversation=self.conversation,
@@ -284,7 +273,7 @@ class Core(Accounting, Calls, Sounding):
         loop = self.runner.loop
         if loop is not None:
             with contextlib.suppress(RuntimeError):  # it was closed just now
-                loop.call_soon_threadsafe(lambda: _keep(loop.create_task(self._close_abandoned())))
+                loop.call_soon_threadsafe(lambda: keep(loop.create_task(self._close_abandoned())))
 
     async def _close_abandoned(self) -> None:
         for _ in range(round(ANSWER_S / _ABANDONED_S)):
@@ -331,77 +320,6 @@ class Core(Accounting, Calls, Sounding):
             self.spending.look()
         self.listeners.tell("session.state", state)
 
-    # ---- asking
-
-    def ask(self, content: Any, options: dict[str, Any], timeout: float, *, interrupt: bool = False) -> Reply:
-        """Make the reply and hand the turn over; `content` None asks about the conversation as it stands."""
-        settings, own = self.tooling.for_one_answer(response_object(options))
-        self.spending.check()
-        items = (
-            []
-            if content is None
-            else [item_create(user_message(content_parts(content, self.input_format), id=new_id("item")))]
-        )
-        for event in items:
-            event["event_id"] = new_id("event")
-        turn = Turn(self._new_reply(timeout), items=items, settings=settings)
-        turn.reply.tools = own
-        if self.endpoint.kind != "url":  # other servers may take more than the service does
-            refuse_errors({"type": "response.create", "response": settings})
-        self.cursor.move(len(self.log) - 1)
-        turn.reply.started_at = len(self.log)
-        self.asked_at[turn.event_id] = self.clock()
-        self.replies.append(turn.reply)
-        if self.runner.is_current:
-            if interrupt:
-                self.interrupt()
-            if not self.staying.keep(turn):
-                self._begin(turn)
-        else:
-            if interrupt:
-                self.runner.post(self.interrupt)
-            if not self.staying.keep(turn):
-                self._handed_over.add(id(turn))
-                self.runner.post(self._begin, turn)
-        return turn.reply
-
-    def _begin(self, turn: Turn) -> None:
-        self._handed_over.discard(id(turn))
-        if (self.is_ready or self.staying.is_away) and not self._early:
-            self.sequencer.submit(turn)
-            return
-        self._early.append(turn)
-        if len(self._early) == 1:
-            _keep(asyncio.get_running_loop().create_task(self._begin_early()))
-
-    async def _begin_early(self) -> None:
-        """Connect, then hand over what was asked meanwhile, in its order."""
-        error: RtnbError | None = None
-        try:
-            await self.do_connect(patience=math.inf)  # the opening has its own limit, of whoever began it
-        except RtnbError as exc:
-            error = exc
-        except asyncio.CancelledError:
-            error = ConnectionClosed("the session was closed before it was open", code=1000)
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the reader of the reply must learn it
-            error = RtnbError(f"{type(exc).__name__}: {redact(str(exc), *self.endpoint.secrets)}")
-        while self._early:
-            turn = self._early.popleft()
-            if error is not None:
-                turn.reply.finish("failed", error)
-            elif not turn.reply.is_done:
-                self.sequencer.submit(turn)
-
-    def _new_reply(self, timeout: float = ANSWER_S) -> Reply:
-        return Reply(self, number=len(self.replies) + 1, timeout=timeout)
-
-    def _adopt(self) -> Reply:
-        """A reply that nobody asked for by `ask`: to detected speech, to a raw event, or with a late tool result."""
-        reply = self._new_reply()
-        reply.started_at = max(len(self.log) - 1, 0)
-        self.replies.append(reply)
-        return reply
-
     # ---- for its parts
 
     def post(self, call: Callable[..., object], *args: object) -> None:
@@ -425,6 +343,11 @@ class Core(Accounting, Calls, Sounding):
         return self.state is SessionState.READY
 
     @property
+    def is_opening(self) -> bool:
+        """Whether the connection is being opened, for the first time or after a close."""
+        return self._opening is not None
+
+    @property
     def is_away(self) -> bool:
         """Whether the connection was lost, and is being opened again."""
         return self.staying.is_away
@@ -437,7 +360,7 @@ class Core(Accounting, Calls, Sounding):
     @property
     def input_format(self) -> str | None:
         """The format of the user's audio on the wire, or what it will be when it is connected; from any thread."""
-        return format_of(self.conversation.session if self.is_ready else self.config, "input")
+        return format_of(self.conversation.session if self.is_ready else self.requested.config, "input")
 
     # ---- events
 
@@ -449,7 +372,7 @@ class Core(Accounting, Calls, Sounding):
                 if finding.severity == "error":
                     raise ProtocolError(str(finding), param=finding.param)
                 logger.warning("%s: %s", event["type"], finding)
-        if self._handed_over and not self.runner.is_current:
+        if self.asking.is_handing_over and not self.runner.is_current:
             self.runner.call(asyncio.sleep(0))  # what was asked before goes out before
         if not self.staying.is_away:
             self.open_link()
@@ -461,38 +384,8 @@ class Core(Accounting, Calls, Sounding):
             self.runner.post(self.sequencer.expect_foreign, event_id)
         self.give(event)
         if event["type"] == "session.update":
-            self._raw_updates.append((event_id, event.get("session") or {}))
+            self.requested.sent_by_hand(event_id, event.get("session") or {})
         return event_id
-
-    async def do_wait(
-        self,
-        pattern: str,
-        where: Callable[[Event], bool] | None,
-        timeout: float,
-        *,
-        after: int | Entry | Event | None = None,
-    ) -> Event:
-        """Wait for an event; see `rtnb.Session.wait`."""
-        start = self.cursor.place if after is None else self._place(after)
-        left = countdown(timeout)
-        if self.link is None and (self._opening is not None or self._early):
-            await self.do_connect(patience=timeout)  # something was asked just now
-        entry = self.log.find(pattern, direction="server", where=where, after=start)
-        if entry is None:
-            entry = await self.await_event(pattern, where=where, after=start, timeout=left())
-        self.cursor.move(entry.index)
-        self.unclaimed.claim(entry)
-        return entry.event
-
-    def _place(self, after: int | Entry | Event) -> int:
-        if isinstance(after, int):
-            return after
-        if isinstance(after, Entry):
-            return after.index
-        for entry in reversed(self.log):
-            if entry.event is after or (entry.event.get("event_id") == after.get("event_id", object())):
-                return entry.index
-        raise ProtocolError("after= is an event that is not in this session's log")
 
     def open_link(self) -> Link:
         """The connection, or `NotConnected` with what to do."""
@@ -512,74 +405,6 @@ class Core(Accounting, Calls, Sounding):
             self.link.put(event)
         elif event["type"] == "input_audio_buffer.clear":
             self.staying.keep(event)
-
-    # ---- settings and tools
-
-    async def do_update(self, settings: Mapping[str, Any], config: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Change the session on the server, or what it will be opened with."""
-        session = session_object(settings, config=config)
-        if "tools" in session and "tools" in settings:
-            raise ProtocolError("tools are added with session.tool and session.add_tool", param="tools")
-        told = session
-        if "tools" in session:
-            told = {**session, "tools": self._definitions(session["tools"])}
-        await self._update(told)
-        self._settle_updates()
-        self.config = merged(self.config, session)
-        return self.conversation.session
-
-    def _settle_updates(self) -> None:
-        """Keep what updates by hand changed, but for those that the server refused."""
-        refused = {ServerError(entry.event).event_id for entry in self.log.filter("error", direction="server")}
-        while self._raw_updates:
-            event_id, session = self._raw_updates.pop(0)
-            if event_id not in refused and isinstance(session, Mapping):
-                self.config = merged(self.config, session)
-
-    async def _update(self, session: Mapping[str, Any]) -> None:
-        if self._opening is not None:
-            await self.do_connect()
-        if self.link is None and not self.staying.is_away:
-            return
-        event = session_update(session)
-        refuse_errors(event)
-        while True:
-            link = await self.ready_link(_CONNECT_S)
-            try:
-                async with link.updates:
-                    self.cursor.move(len(self.log) - 1)
-                    await confirmed(link, event, timeout=_CONNECT_S)
-                return
-            except ConnectionClosed:
-                if not self.staying.is_away:
-                    raise
-
-    def _definitions(self, raw: Any = None, *, without: Tool | None = None) -> list[Any]:
-        """What the server is told of tools: those with a handler here, then those declared without one."""
-        own = [tool.definition() for tool in self.tools if tool is not without]
-        names = {each["name"] for each in own}
-        raw = self.config.get("tools") if raw is None else raw
-        return own + [each for each in raw or [] if not (isinstance(each, Mapping) and each.get("name") in names)]
-
-    async def do_add_tool(self, tool: Tool) -> Tool:
-        """Add a tool and tell the server; gives it back."""
-        old = self.tools.get(tool.name)
-        self.tools.add(tool)
-        try:
-            await self._update({"tools": self._definitions()})
-        except RtnbError:
-            self.tools.remove(tool)
-            if old is not None:
-                self.tools.add(old)
-            raise
-        return tool
-
-    async def do_remove_tool(self, name: str | Tool) -> None:
-        """Remove a tool and tell the server."""
-        tool = self.tools.get(name.name if isinstance(name, Tool) else name)
-        if tool is not None:
-            await self._update({"tools": self._definitions(without=tool)})
-        self.tools.remove(name)  # where there is none of that name, this says which there are
 
     # ---- the host of replies
 
@@ -603,38 +428,8 @@ class Core(Accounting, Calls, Sounding):
                 "async tools run there): use await reply"
             )
 
-    def wait_heard(self, reply: Reply, seconds: float | None, timeout: float) -> float:
-        """Wait until so much of a reply was heard."""
-        sound = self.sound
-
-        async def has_speaker() -> bool:  # on the loop: after an `attach` that was handed over just before
-            return sound.speaker is not None
-
-        if not self.runner.call(has_speaker()):
-            raise RtnbError(f"nobody hears it: {sound.failure or 'no loudspeaker is attached'}; see session.attach")
-        end = time.monotonic() + timeout
-        while True:
-            is_done = reply.is_done  # before its items are read: afterwards there are no more
-            items = {item.id for response in reply.responses for item in response.output}
-            samples, is_over = sound.heard_of(items)
-            heard = samples / 24_000
-            if (seconds is not None and heard >= seconds) or (is_done and is_over):
-                return heard
-            if time.monotonic() >= end:
-                raise WaitTimeout(f"{heard:.1f} s of the answer were heard within {timeout:g} s; it goes on")
-            attend()
-            with sound.news:
-                sound.news.wait(0.05)  # short: the end of the answer is not told here, and Ctrl-C is to be seen
-
 
 _open_cores: weakref.WeakSet[Core] = weakref.WeakSet()
-_tasks: set[asyncio.Task[None]] = set()
-
-
-def _keep(task: asyncio.Task[None]) -> None:
-    """Hold a task until it ends: a loop does not."""
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
 
 
 @atexit.register

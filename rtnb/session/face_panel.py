@@ -40,7 +40,7 @@ class PanelFace:
     def configured(self) -> dict[str, Any]:
         """The session object as it holds now, or as the next connection will ask for it."""
         effective = self._core.conversation.session
-        return effective if effective and self._core.state is SessionState.READY else self._core.config
+        return effective if effective and self._core.state is SessionState.READY else self._core.requested.config
 
     @property
     def next_model(self) -> str | None:

@@ -145,4 +145,4 @@ class SoundFace:
             if core.is_ready:
                 core.runner.post(core.discard_speech)  # half a turn must not begin the next one
             raise
-        answers.append(core.ask(None, {}, timeout))
+        answers.append(core.asking.ask(None, {}, timeout))

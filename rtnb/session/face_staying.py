@@ -75,18 +75,19 @@ class StayingFace:
         tools = [tool for each in core.tools.names if (tool := core.tools.get(each)) is not None]
         snapshot = self._snapshot(items, audio=True, scrub=False)
         fork = continued(type(self), snapshot, core.endpoint, tools=tools, name=name, **core.spending.options)
-        fork._core.config = {**fork._core.config, "tools": core.config.get("tools") or []}
+        theirs = fork._core.requested
+        theirs.config = {**theirs.config, "tools": core.requested.config.get("tools") or []}
         fork.connect()
         return fork
 
     def _snapshot(self, items: list[Item], *, audio: bool, scrub: bool = True) -> Snapshot:
         core = self._core
-        core._settle_updates()
+        core.requested.settle()
         heard = {track.item_id: track.heard_ms for track in core.sound.ledger if track.is_stopped}
         return snapshot_of(
             items,
             model=core.model,
-            session={**core.config, "tools": core._definitions()},
+            session=core.requested.session,
             audio=audio,
             heard_ms=heard,
             secrets=core.endpoint.secrets if scrub else (),
@@ -101,7 +102,8 @@ def continued(
     made = kind(endpoint, config=config, tools=tools, name=name, **options)
     core = made._core
     declared = [tool for tool in snapshot["session"].get("tools") or () if isinstance(tool, dict)]
-    core.config = {**core.config, "tools": [tool for tool in declared if tool.get("type") != "function"]}
+    asked = core.requested
+    asked.config = {**asked.config, "tools": [tool for tool in declared if tool.get("type") != "function"]}
     own = set(core.tools.names)
     missing = [str(tool.get("name")) for tool in declared if tool.get("type") == "function" and tool["name"] not in own]
     if missing:

@@ -282,7 +282,7 @@ class Staying:
 
     async def _open(self, timeout: float, transport: Transport | None = None) -> None:
         core = self._core
-        core._settle_updates()
+        core.requested.settle()
         link = await core.open_new_link(timeout, transport)
         try:
             await self.put_back(link)

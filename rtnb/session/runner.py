@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 from rtnb.core.errors import RtnbError
 from rtnb.session.waiting import attend
 
-__all__ = ["Runner", "join", "wait_for"]
+__all__ = ["Runner", "join", "keep", "wait_for"]
 
 T = TypeVar("T")
 
@@ -115,6 +115,15 @@ class Runner:
                 self._thread = threading.Thread(target=_run, args=(self._loop,), name=self._name, daemon=True)
                 self._thread.start()
             return self._loop
+
+
+_tasks: set[asyncio.Task[None]] = set()
+
+
+def keep(task: asyncio.Task[None]) -> None:
+    """Hold a task until it ends: a loop does not."""
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

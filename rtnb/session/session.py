@@ -239,7 +239,7 @@ class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
             "max_output_tokens": max_output_tokens,
             "metadata": metadata,
         }
-        return self._core.ask(content, options, timeout, interrupt=interrupt)
+        return self._core.asking.ask(content, options, timeout, interrupt=interrupt)
 
     def respond(
         self,
@@ -275,7 +275,7 @@ class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
             "conversation": conversation,
             "input": None if input is None else list(input),
         }
-        return self._core.ask(None, options, timeout)
+        return self._core.asking.ask(None, options, timeout)
 
     def interrupt(self) -> bool:
         """Stop the answer that is under way or still being heard; True when there was one.
@@ -396,7 +396,7 @@ class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
         ProtocolError
             There is no such setting, or no such value.
         """
-        return self._call(self._core.do_update(settings, config))
+        return self._call(self._core.requested.update(settings, config))
 
     def tool(self, fn: Callable[..., Any] | None = None, **options: Any) -> Any:
         """Let the model call a function; for use as a decorator, with the options of `rtnb.tool` or without.
@@ -409,15 +409,15 @@ class Session(AccountFace, PanelFace, SoundFace, StayingFace, TimelineFace):
         if fn is None:
             return lambda inner: self.tool(inner, **options)
         made = Tool.from_function(fn, **options) if options or not isinstance(fn, Tool) else fn
-        return self._call(self._core.do_add_tool(made))
+        return self._call(self._core.requested.add_tool(made))
 
     def add_tool(self, definition: Mapping[str, Any] | Tool, handler: Callable[..., Any] | None = None) -> Tool:
         """Add a tool from a JSON definition and the function that carries it out; the server is told."""
-        return self._call(self._core.do_add_tool(defined(definition, handler)))
+        return self._call(self._core.requested.add_tool(defined(definition, handler)))
 
     def remove_tool(self, name: str | Tool) -> None:
         """Take a tool away, here and on the server."""
-        self._call(self._core.do_remove_tool(name))
+        self._call(self._core.requested.remove_tool(name))
 
     # ---- the conversation
 

@@ -7,24 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Mapping
 from types import EllipsisType
 from typing import Any
 
 from rtnb.core.conversation import Conversation
-from rtnb.core.errors import RtnbError
+from rtnb.core.errors import RtnbError, WaitTimeout
 from rtnb.core.playback import Cut
 from rtnb.core.protocol import Event, new_id
+from rtnb.session.asking import Asking
 from rtnb.session.capture import Capture
 from rtnb.session.link import Link
 from rtnb.session.listeners import Listeners
 from rtnb.session.reconnect import Staying
 from rtnb.session.reply import Reply
+from rtnb.session.requested import Requested
 from rtnb.session.router import Router
 from rtnb.session.runner import Runner
 from rtnb.session.sequencer import Sequencer, Turn
 from rtnb.session.sound import Microphone, Sound, Speaker
 from rtnb.session.telephone import Line
+from rtnb.session.waiting import attend
 
 __all__ = ["Sounding"]
 
@@ -32,12 +36,13 @@ __all__ = ["Sounding"]
 class Sounding:
     """A part of `rtnb.session.core.Core`: the host of `Capture`, and what `Sound` is given."""
 
+    asking: Asking
     capture: Capture
-    config: dict[str, Any]
     conversation: Conversation
     line: Line
     link: Link | None
     listeners: Listeners
+    requested: Requested
     router: Router
     runner: Runner
     sequencer: Sequencer
@@ -60,12 +65,6 @@ class Sounding:
         raise NotImplementedError
 
     def _put(self, event: Event) -> None:
-        raise NotImplementedError
-
-    def _begin(self, turn: Turn) -> None:
-        raise NotImplementedError
-
-    def _adopt(self) -> Reply:
         raise NotImplementedError
 
     # ---- devices
@@ -143,8 +142,8 @@ class Sounding:
         commit: Event = {"type": "input_audio_buffer.commit", "event_id": new_id("event")}
         if self.detects_turns and not self.router.creates_responses:
             self._put(commit)
-        elif not self.staying.keep(turn := Turn(self._adopt(), items=[commit])):
-            self._begin(turn)
+        elif not self.staying.keep(turn := Turn(self.asking.adopt(), items=[commit])):
+            self.asking.begin(turn)
 
     def discard_speech(self) -> None:
         """The recording was no turn."""
@@ -157,7 +156,7 @@ class Sounding:
         """Whether the server says when a turn ends, or will when it is connected."""
         if self.is_ready:
             return self.router.detects_turns
-        settings: Any = self.config
+        settings: Any = self.requested.config
         for name in ("audio", "input", "turn_detection"):
             settings = settings.get(name) if isinstance(settings, Mapping) else None
         return settings is not None
@@ -169,8 +168,33 @@ class Sounding:
 
     def gate_hangover_ms(self) -> float:
         """How long a gate stays open after the last speech: longer than the silence that ends a turn."""
-        settings: Any = self.conversation.session if self.is_ready else self.config
+        settings: Any = self.conversation.session if self.is_ready else self.requested.config
         for name in ("audio", "input", "turn_detection", "silence_duration_ms"):
             settings = settings.get(name) if isinstance(settings, Mapping) else None
         silence = settings if isinstance(settings, int | float) else 500.0
         return max(1_000.0, silence + 500.0)
+
+    # ---- what was heard
+
+    def wait_heard(self, reply: Reply, seconds: float | None, timeout: float) -> float:
+        """Wait until so much of a reply was heard."""
+        sound = self.sound
+
+        async def has_speaker() -> bool:  # on the loop: after an `attach` that was handed over just before
+            return sound.speaker is not None
+
+        if not self.runner.call(has_speaker()):
+            raise RtnbError(f"nobody hears it: {sound.failure or 'no loudspeaker is attached'}; see session.attach")
+        end = time.monotonic() + timeout
+        while True:
+            is_done = reply.is_done  # before its items are read: afterwards there are no more
+            items = {item.id for response in reply.responses for item in response.output}
+            samples, is_over = sound.heard_of(items)
+            heard = samples / 24_000
+            if (seconds is not None and heard >= seconds) or (is_done and is_over):
+                return heard
+            if time.monotonic() >= end:
+                raise WaitTimeout(f"{heard:.1f} s of the answer were heard within {timeout:g} s; it goes on")
+            attend()
+            with sound.news:
+                sound.news.wait(0.05)  # short: the end of the answer is not told here, and Ctrl-C is to be seen
