@@ -317,11 +317,11 @@ def test_closing_ends_the_tries(wire: Wire) -> None:
     wire.cut()
     eventually(lambda: wire.refused > 0, "a try")
     reply = session.ask("one")
-    connecting = in_thread(lambda: session.connect(timeout=TIMEOUT_S))
+    connecting = session._core.runner.submit(session._core.do_connect(TIMEOUT_S))  # begins to wait before the close
     session.close()
     assert session.state is SessionState.CLOSED
     with pytest.raises(rtnb.ConnectionClosed):
-        connecting()
+        connecting.result(TIMEOUT_S)
     with pytest.raises(rtnb.ConnectionClosed):
         _ = reply.text
     mine = lambda: {each for each in set(threading.enumerate()) - before if each.name != "wire"}  # noqa: E731
