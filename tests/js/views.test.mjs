@@ -3,7 +3,7 @@ import test from "node:test";
 import assert from "node:assert/strict";
 import { clock, duration, size, Wire } from "../../rtnb/notebook/views.js";
 import { Rows, Layout, ROW, DETAIL, typeFilter, keeps, facts, counted } from "../../rtnb/notebook/events.js";
-import { Items, Player, wavePath, nameOf } from "../../rtnb/notebook/conversation.js";
+import { wavePath, nameOf } from "../../rtnb/notebook/conversation.js";
 import { windowOf, weatherWords } from "../../rtnb/notebook/side_panels.js";
 
 const message = (rows, more = {}) => ({ first: 0, names: ["a", "b"], totals: [[0, 0, 0], [0, 0, 0]], most: 20000, rows, ...more });
@@ -81,57 +81,6 @@ test("what a row tells beside its name", () => {
   assert.equal(facts({ count: 1, bytes: 0, ms: 0 }), "");
   assert.equal(facts({ count: 1240, bytes: 48000, ms: 1000 }), "×1,240 · 1.0 s audio · 48 kB");
   assert.equal(counted([1, 0, 0]), "1 event");
-});
-
-const item = (id, after, more = {}) => ({ id, after, who: "user", text: id, state: "", tone: "", ms: 0, wave: [], full: true, ...more });
-const items = (rows, more = {}) => ({ rows, gone: [], reset: false, can_delete: true, ...more });
-
-test("items stand in the order of the conversation, wherever they come in", () => {
-  const held = new Items();
-  held.take(items([item("a", null), item("b", "a"), item("d", "b")]));
-  held.take(items([item("c", "b")]));
-  held.take(items([item("0", null)]));
-  assert.deepEqual(held.order, ["0", "a", "b", "c", "d"]);
-  held.take(items([{ id: "0", after: "d" }]));
-  assert.deepEqual(held.order, ["a", "b", "c", "d", "0"]);
-  held.take(items([], { gone: ["b", "nobody"] }));
-  assert.deepEqual(held.order, ["a", "c", "d", "0"]);
-});
-
-test("a text grows by what was added, and members change one by one", () => {
-  const held = new Items();
-  held.take(items([item("a", null)]));
-  held.take(items([{ id: "a", add: "bc", tone: "busy" }]));
-  assert.equal(held.rows.get("a").text, "abc");
-  assert.equal(held.rows.get("a").tone, "busy");
-});
-
-test("a piece of something unknown asks for all, and is no row", () => {
-  const held = new Items();
-  assert.equal(held.take(items([{ id: "a", add: "bc" }])).isLost, true);
-  assert.equal(held.order.length, 0);
-});
-
-test("a hello in several messages keeps order, and forgets what is gone", () => {
-  const held = new Items();
-  held.take(items([item("old", null), item("b", "old")]));
-  const news = held.take(items([item("a", null)], { reset: true }));
-  held.take(items([item("b", "a")]));
-  assert.deepEqual(held.order, ["a", "b"]);
-  assert.deepEqual(news.gone, ["old", "b"]);
-});
-
-test("a replay takes the turns with sound from there on", () => {
-  const held = new Items();
-  held.take(items([item("a", null, { ms: 5 }), item("b", "a"), item("c", "b", { ms: 5 }), item("d", "c", { ms: 9 })]));
-  assert.deepEqual(held.from("b"), ["c", "d"]);
-  const asked = [];
-  const player = new Player({ ask: (each) => asked.push(each) }, held);
-  player.replay("b");
-  assert.deepEqual(asked, [{ kind: "audio", id: "c" }]);
-  assert.deepEqual([player.playing, player.queue], ["c", ["d"]]);
-  player.sound({ id: "c", why: "gone" });
-  assert.equal(player.playing, "d", "what cannot be played is passed over");
 });
 
 test("a waveform has a stroke a bar, inside its box", () => {
