@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 import rtnb
 from rtnb.core.errors import RtnbError, WaitTimeout
 from rtnb.notebook.audio_io import AudioIO
-from rtnb.notebook.lanes import Hub
+from rtnb.notebook.lane_hub import Hub
 from rtnb.notebook.wires import pack, unpack
 
 

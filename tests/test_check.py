@@ -18,7 +18,7 @@ from rtnb import LocalEndpoint
 from rtnb.notebook import checkup
 from rtnb.notebook.checkup import check_endpoint
 from rtnb.notebook.checkup_page import PageLook
-from rtnb.notebook.lanes import Hub
+from rtnb.notebook.lane_hub import Hub
 
 KEY = "sk-" + "k" * 24
 

@@ -16,7 +16,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from rtnb.notebook import lanes
-from rtnb.notebook.lanes import CONTROL_TYPE, Hub, Link
+from rtnb.notebook.lane_hub import CONTROL_TYPE, Hub
+from rtnb.notebook.lanes import Link
 from rtnb.notebook.wires import Header, is_origin_allowed, pack, unpack
 
 PROBE = bytes([1, 2, 254, 255])
@@ -337,7 +338,7 @@ def test_the_token_is_in_no_repr(link: Link, hub: Hub) -> None:
 KERNEL = """
 import json, queue, sys
 sys.path.insert(0, {root!r})
-from rtnb.notebook.lanes import Hub, Link
+from rtnb.notebook.lanes import Link
 class Owner:
     seen = queue.Queue()
     def on_message(self, header, payload): self.seen.put((header, len(payload)))

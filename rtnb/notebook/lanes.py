@@ -2,9 +2,9 @@
 
 Theory of operation
 -------------------
-One thread per process, the hub, has a loop of its own and serves all lanes; a busy cell does not hold it up. Each
-`rtnb.notebook.audio_io.AudioIO` has one `Link` there. The page tries the lanes in this order and keeps the first that
-answers a round trip:
+One thread per process, the hub (`rtnb.notebook.lane_hub`), has a loop of its own and serves all lanes; a busy cell does
+not hold it up. Each `rtnb.notebook.audio_io.AudioIO` has one `Link` there. The page tries the lanes in this order and
+keeps the first that answers a round trip:
 
 ``websocket``
     from the page straight to the hub on 127.0.0.1; ``proxy`` is the same through jupyter-server-proxy. The server
@@ -19,38 +19,30 @@ What the kernel sends that must arrive (`play`, `end`, `stop`, `mic`) is numbere
 it, so a lane may break and another one continues. One page is active at a time: the one that came last, or asked to be
 it.
 
-The table of messages stands in `rtnb.notebook.wires`. Imports nothing else of rtnb.
+The table of messages stands in `rtnb.notebook.wires`. Imports only that and the hub of rtnb.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import hmac
-import json
 import logging
 import secrets
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from rtnb.notebook.wires import PROBE, Header, MessageWire, SocketWire, Wire, is_origin_allowed, unpack
+from rtnb.notebook.lane_hub import Hub
+from rtnb.notebook.wires import PROBE, Header, MessageWire, SocketWire, Wire, unpack
 
 if TYPE_CHECKING:
-    from websockets.asyncio.server import Server, ServerConnection
-    from websockets.http11 import Request, Response
+    from websockets.asyncio.server import ServerConnection
 
-__all__ = ["CONTROL_TYPE", "Hub", "Link", "Owner"]
-
-CONTROL_TYPE: Final = "rtnb_audio"
-"""Our message type on the kernel's control channel."""
+__all__ = ["Link", "Owner"]
 
 MERGE_BYTES: Final = 48_000  # audio that goes in one message at most: 1 s
 BACKLOG_BYTES: Final = 48_000 * 60 * 30  # half an hour that no page fetched
-MAX_PENDING: Final = 256  # messages from other threads that the hub has not looked at: 10 s of frames
 PAGE_GRACE_S: Final = 5.0  # a page without a lane for so long is gone
 CONTROL_SILENCE_S: Final = 20.0  # the page pings every 5 s
 GATHER_S: Final = 0.06  # a message smaller than its wire likes waits so long for more
@@ -77,156 +69,6 @@ class _Outgoing:
     header: Header
     payload: bytes
     sent: bool = False
-
-
-class Hub:
-    """The thread in the kernel that serves every lane of every AudioIO.
-
-    Attributes
-    ----------
-    port : int
-        Where the WebSocket server listens on 127.0.0.1; 0 when it could not be opened.
-    """
-
-    _shared: Hub | None = None
-    _lock = threading.Lock()
-
-    def __init__(self) -> None:
-        self.id = secrets.token_hex(8)
-        self.port = 0
-        self.loop = asyncio.new_event_loop()
-        self._links: dict[str, Link] = {}  # by their id; touched on the loop only
-        self._pending = 0  # messages handed over by other threads
-        self._pending_lock = threading.Lock()
-        self._server: Server | None = None
-        self._started = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="rtnb-audio-lanes", daemon=True)
-        self._thread.start()
-        self._started.wait(10)
-
-    @classmethod
-    def shared(cls) -> Hub:
-        """The hub of this process, started when first asked for."""
-        with cls._lock:
-            if cls._shared is None or not cls._shared._thread.is_alive():
-                cls._shared = cls()
-            return cls._shared
-
-    def __repr__(self) -> str:
-        return f"<Hub on 127.0.0.1:{self.port}, {len(self._links)} links>"
-
-    def close(self) -> None:
-        """Close all lanes and end the thread. May be called twice."""
-        if self._thread.is_alive():
-            self.loop.call_soon_threadsafe(self.loop.stop)
-            self._thread.join(5)
-
-    def call(self, fn: Callable[..., object], *args: object) -> None:
-        """Run `fn` on the hub's thread, soon; silently not when the hub is closed."""
-        with contextlib.suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(fn, *args)
-
-    def add(self, link: Link) -> None:
-        """Serve a link."""
-        self.call(self._links.__setitem__, link.id, link)
-
-    def remove(self, link: Link) -> None:
-        """Serve a link no longer."""
-        self.call(self._links.pop, link.id, None)
-
-    def listen_on_control(self, kernel: Any) -> bool:
-        """Register our message type with an ipykernel; False when it has no control handlers."""
-        handlers = getattr(kernel, "control_handlers", None)
-        if not isinstance(handlers, dict):
-            return False
-        handlers[CONTROL_TYPE] = self._on_control
-        return True
-
-    def _on_control(self, stream: object, ident: object, parent: Mapping[str, Any]) -> None:
-        # On the control thread, or wherever the kernel handles it: copy and hand over, nothing else.
-        self.hand_over("control", parent["content"], parent.get("buffers") or ())
-
-    def hand_over(self, lane: str, content: Mapping[str, Any], buffers: Iterable[Any]) -> None:
-        """Take a message of a message lane, from any thread; frames are dropped when the hub is 10 s behind."""
-        if content.get("kind") == "audio" and self._pending > MAX_PENDING:
-            return  # the gap in the frames' numbers is counted by the receiver
-        copied = [bytes(buffer) for buffer in buffers]
-        with self._pending_lock:
-            self._pending += 1
-        self.call(self._take_over, lane, dict(content), copied)
-
-    def _take_over(self, lane: str, content: Header, buffers: list[bytes]) -> None:
-        with self._pending_lock:
-            self._pending -= 1
-        link = self._links.get(str(content.pop("rtnb", "")))
-        if link is None:
-            return
-        data64 = content.pop("data64", None)
-        payload = base64.b64decode(data64) if isinstance(data64, str) else (buffers[0] if buffers else b"")
-        link._on_posted(lane, content, payload)
-
-    # ---- the thread
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self.loop)
-        try:
-            self.loop.run_until_complete(self._open())
-            self._started.set()
-            self.loop.run_forever()
-        finally:
-            self._started.set()
-            self.loop.run_until_complete(self._shut())
-            self.loop.close()
-
-    async def _open(self) -> None:
-        from websockets.asyncio.server import serve
-
-        try:
-            self._server = await serve(
-                self._serve, "127.0.0.1", 0, compression=None, max_size=2**20, process_request=self._check_origin
-            )
-        except OSError as exc:
-            _log.warning("no WebSocket lane, the server socket could not be opened: %s", exc)
-        else:
-            self.port = next(iter(self._server.sockets)).getsockname()[1]
-
-    async def _shut(self) -> None:
-        for link in list(self._links.values()):
-            link._end()
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _check_origin(self, connection: ServerConnection, request: Request) -> Response | None:
-        headers = request.headers
-        hosts = [value for name in ("Host", "X-Forwarded-Host") for value in headers.get_all(name)]
-        if is_origin_allowed(headers.get("Origin"), hosts, self.port):
-            return None
-        _log.warning("a page of a foreign origin was refused: %s", headers.get("Origin"))
-        return connection.respond(403, "This origin may not open the audio lane.\n")
-
-    async def _serve(self, socket: ServerConnection) -> None:
-        from websockets.exceptions import ConnectionClosed
-
-        try:
-            await socket.send(json.dumps({"kind": "rtnb", "id": self.id}))
-            async with asyncio.timeout(10):
-                hello, _ = unpack(await socket.recv())
-            token = str(hello.get("token", "")).encode()
-            link = next((x for x in self._links.values() if hmac.compare_digest(token, x.token.encode())), None)
-            if link is None or hello["kind"] != "hello":
-                await socket.close(1008, "wrong token")
-                return
-            await link._serve(socket, hello)
-        except ConnectionClosed:
-            pass
-        except (ValueError, KeyError, TypeError, TimeoutError) as exc:
-            _log.debug("a page was turned away: %r", exc)
-            await socket.close(1002, "not one of our messages")
 
 
 class Link:
@@ -287,10 +129,48 @@ class Link:
 
     def close(self) -> None:
         """Give up the page and the queue."""
-        self.hub.call(self._end)
+        self.hub.call(self.end)
         self.hub.remove(self)
 
-    # ---- on the hub's thread
+    # ---- for the hub, on its thread
+
+    async def serve(self, socket: ServerConnection, hello: Header) -> None:
+        """Talk with a page that showed the token, until its WebSocket ends (called by the hub)."""
+        wire = SocketWire(str(hello.get("lane", "websocket")), str(hello["page"]), int(hello.get("round", 0)), socket)
+        try:
+            await self._greet(wire, hello, {})
+            async for message in socket:
+                header, payload = unpack(message)
+                await self._handle_safely(wire, header, payload)
+        finally:
+            self._lose(wire)
+
+    def on_posted(self, lane: str, header: Header, payload: bytes) -> None:
+        """Take a message that a page sent on a message lane (called by the hub)."""
+        page, turn = str(header.pop("page", "")), int(header.get("round", 0))
+        wire = self._posted.get(page + lane)
+        if wire is None:
+            if header.get("kind") != "hello":
+                return  # of a page from before the kernel restarted
+            wire = self._posted[page + lane] = MessageWire(lane, page, turn, self._post)
+            while len(self._posted) > 8:
+                del self._posted[next(iter(self._posted))]
+        wire.turn = max(wire.turn, turn)
+        self._hold(asyncio.ensure_future(self._handle_posted(wire, header, payload)))
+
+    def end(self) -> None:
+        """Give up the page and the queue (called by the hub)."""
+        self._closed = True
+        self._out.clear()
+        if self._writer is not None:
+            self._writer.cancel()
+        if self._gone is not None:
+            self._gone.cancel()
+        if isinstance(self._wire, SocketWire):
+            self._hold(asyncio.ensure_future(self._wire.socket.close()))
+        self._wire = None
+
+    # ---- the inside, on the same thread
 
     def _enqueue(self, header: Header, payload: bytes) -> None:
         if self._closed:
@@ -309,17 +189,6 @@ class Link:
         kept = [x for x in self._out if x.header.get("item") not in items or (keep_sent and x.sent)]
         self._out = deque(kept)
         self._bytes = sum(len(x.payload) for x in kept)
-
-    def _end(self) -> None:
-        self._closed = True
-        self._out.clear()
-        if self._writer is not None:
-            self._writer.cancel()
-        if self._gone is not None:
-            self._gone.cancel()
-        if isinstance(self._wire, SocketWire):
-            self._hold(asyncio.ensure_future(self._wire.socket.close()))
-        self._wire = None
 
     _background: Final[set[asyncio.Future[None]]] = set()  # the loop keeps only weak references to tasks
 
@@ -368,28 +237,6 @@ class Link:
             except Exception as exc:  # noqa: BLE001 - sockets and comms fail in many ways; all mean: this lane is lost
                 _log.debug("a lane was lost while sending: %r", exc)
                 self._lose(wire)
-
-    async def _serve(self, socket: ServerConnection, hello: Header) -> None:
-        wire = SocketWire(str(hello.get("lane", "websocket")), str(hello["page"]), int(hello.get("round", 0)), socket)
-        try:
-            await self._greet(wire, hello, {})
-            async for message in socket:
-                header, payload = unpack(message)
-                await self._handle_safely(wire, header, payload)
-        finally:
-            self._lose(wire)
-
-    def _on_posted(self, lane: str, header: Header, payload: bytes) -> None:
-        page, turn = str(header.pop("page", "")), int(header.get("round", 0))
-        wire = self._posted.get(page + lane)
-        if wire is None:
-            if header.get("kind") != "hello":
-                return  # of a page from before the kernel restarted
-            wire = self._posted[page + lane] = MessageWire(lane, page, turn, self._post)
-            while len(self._posted) > 8:
-                del self._posted[next(iter(self._posted))]
-        wire.turn = max(wire.turn, turn)
-        self._hold(asyncio.ensure_future(self._handle_posted(wire, header, payload)))
 
     async def _handle_posted(self, wire: MessageWire, header: Header, payload: bytes) -> None:
         # Nothing in here awaits for real on a message lane, so messages stay in order.
