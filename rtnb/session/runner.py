@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
-from rtnb.core.errors import RtnbError
+from rtnb.core.errors import ConnectionClosed, RtnbError
 from rtnb.session.waiting import attend
 
 __all__ = ["Runner", "join", "keep", "wait_for"]
@@ -38,7 +38,7 @@ class Runner:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -59,7 +59,8 @@ class Runner:
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Start a coroutine on the loop; its future may be awaited with `join` or waited for with `wait_for`."""
-        return asyncio.run_coroutine_threadsafe(work, self._running())
+        with self._lock:  # a loop that is stopped meanwhile would take it, and never run it
+            return asyncio.run_coroutine_threadsafe(work, self._running())
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop and wait for its result; Ctrl-C cancels it.
@@ -68,6 +69,8 @@ class Runner:
         ------
         RtnbError
             On the session's own thread, where waiting would stop everything: use ``await session.aio...`` there.
+        ConnectionClosed
+            The thread was ended meanwhile.
         """
         if self.is_current:
             work.close()
@@ -78,24 +81,42 @@ class Runner:
         future = self.submit(work)
         try:
             return wait_for(future)
+        except concurrent.futures.CancelledError:
+            raise self._ended() from None
         except BaseException:
             future.cancel()
             raise
 
     async def bridge(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the loop and await its result on the caller's; cancelling one cancels the other."""
+        """Run a coroutine on the loop and await its result on the caller's; cancelling the await cancels it.
+
+        Raises
+        ------
+        ConnectionClosed
+            The thread was ended meanwhile.
+        """
         if self.is_current:
             return await work
         future = self.submit(work)
         try:
             return await join(future)
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if future.cancelled() and not (caller is not None and caller.cancelling()):
+                raise self._ended() from None
+            future.cancel()
+            raise
         except BaseException:
             future.cancel()
             raise
 
+    def _ended(self) -> ConnectionClosed:
+        return ConnectionClosed(f"{self._name} was closed before this was done", code=1000)
+
     def post(self, call: Callable[..., object], *args: object) -> None:
         """Run a plain function on the loop soon, without waiting."""
-        self._running().call_soon_threadsafe(call, *args)
+        with self._lock:
+            self._running().call_soon_threadsafe(call, *args)
 
     def stop(self, timeout: float = 5.0) -> None:
         """Cancel what still runs and end the thread; a later use starts a new one."""
@@ -109,12 +130,12 @@ class Runner:
             thread.join(timeout)
 
     def _running(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=_run, args=(self._loop,), name=self._name, daemon=True)
-                self._thread.start()
-            return self._loop
+        """The loop, which is started where there is none; under the lock."""
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=_run, args=(self._loop,), name=self._name, daemon=True)
+            self._thread.start()
+        return self._loop
 
 
 _tasks: set[asyncio.Task[None]] = set()
