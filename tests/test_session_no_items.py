@@ -39,14 +39,17 @@ async def test_a_commit_that_the_server_confirms_does_not_fail_for_want_of_its_i
         assert "does not tell of the item" in hints.next()
 
 
-async def test_a_commit_waits_for_its_item_in_the_next_connection_as_long_as_it_may() -> None:
+async def test_a_commit_waits_for_its_item_in_the_next_connection_as_long_as_it_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rtnb.session.calls._ITEM_S", 1.5)  # enough to see that the connection is gone
     greeted = 0
 
     async def talk(client: ServerConnection) -> None:
         nonlocal greeted
         greeted += 1
         if greeted == 2:
-            await asyncio.sleep(0.5)  # longer than an item may take once the connection is there
+            await asyncio.sleep(1.8)  # longer than an item may take once the connection is there
         session = {"type": "realtime", "id": "sess_1"}
         await client.send(json.dumps({"type": "session.created", "session": session}))
         async for message in client:

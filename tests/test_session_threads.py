@@ -155,8 +155,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 async def awaited():
     await session.ask('x')
 session.connect()
-threading.Timer(0.3, lambda: print("waiting", flush=True)).start()
 try:
+    threading.Timer(0.3, lambda: print("waiting", flush=True)).start()
     WAIT
 except KeyboardInterrupt:
     print("interrupted", time.monotonic(), flush=True)
@@ -176,7 +176,10 @@ def interrupt_when_it_waits(code: str) -> str:
         start = time.monotonic()  # one clock for all processes where there is SIGINT
         process.send_signal(signal.SIGINT)
         word, ended = process.stdout.readline().split()
-        out, err = process.communicate(timeout=30)
+        # Not by `communicate`, which knows nothing of what `readline` has taken from the pipe beyond its line.
+        assert process.stderr is not None
+        out, err = process.stdout.read(), process.stderr.read()
+        process.wait(30)
     finally:
         process.kill()
         process.communicate()
@@ -205,8 +208,8 @@ def test_ctrl_c_ends_connect_and_the_next_one_begins_anew() -> None:
         silent = socket.create_server(("127.0.0.1", 0))
         port = silent.getsockname()[1]
         session = rtnb.Session(f"ws://127.0.0.1:{port}/v1/realtime", output="text", transcription=None)
-        threading.Timer(0.3, lambda: print("waiting", flush=True)).start()
         try:
+            threading.Timer(0.3, lambda: print("waiting", flush=True)).start()
             session.connect(timeout=1000)
         except KeyboardInterrupt:
             print("interrupted", time.monotonic(), flush=True)
