@@ -19,7 +19,6 @@ from rtnb.core.errors import RtnbError, redact
 from rtnb.core.item_table import ItemTable
 from rtnb.core.items import Response
 from rtnb.core.log import Entry, EventLog
-from rtnb.core.protocol import BYTES_PER_MS, RATE
 from rtnb.core.saved import Heard
 from rtnb.core.saved_folder import read_folder, write_folder
 from rtnb.core.services import service
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Recording", "Step", "connections", "load"]
 
 _FREE: Final = frozenset({"local", "replay"})
-_TELEPHONE_RATE: Final = 8_000
 _TEXT_CHARS: Final = 300
 _WITH: Final = {
     "local": "the local endpoint",
@@ -285,37 +283,22 @@ class Recording:
         RtnbError
             There is no such item, or no sound of it.
         """
-        from rtnb.core.audio import Audio
+        from rtnb.core.recorded_sound import microphone_of, sound_of
 
         if item is None:
-            data, law = self._microphone()
-            if not data:
+            spoken = microphone_of(self.events, self.settings)
+            if spoken is None:
                 raise RtnbError(f"nothing was said into a microphone in {self.name!r}")
-            return _audio(data, law)
+            return spoken
         item_id = item if isinstance(item, str) else item.id
         found = self.conversation.item(item_id)
         if found is None:
             known = ", ".join(each.id for each in self.items) or "none"
             raise RtnbError(f"there is no item {item_id!r} in {self.name!r}; there are: {known}")
-        data = found.audio()
-        if not data:
+        sound = sound_of(found, self.settings)
+        if sound is None:
             raise RtnbError(f"there is no sound of item {item_id!r} in {self.name!r}: it is a {_kind_of(found)}")
-        if found.bytes_per_ms == BYTES_PER_MS:
-            return Audio.from_bytes(data[: len(data) & ~1])
-        side = "output" if found.response is not None else "input"
-        raw = found.response.raw if found.response is not None else {}
-        return _audio(data, _format(raw, side) or _format(self.settings, side) or "audio/pcmu")
-
-    def _microphone(self) -> tuple[bytes, str]:
-        import base64
-
-        pieces = []
-        for entry in self.events.filter("input_audio_buffer.append", direction="client"):
-            try:
-                pieces.append(base64.b64decode(str(entry.event.get("audio"))))
-            except ValueError:
-                continue
-        return b"".join(pieces), _format(self.settings, "input") or "audio/pcm"
+        return sound
 
     # -- step by step
 
@@ -422,23 +405,6 @@ def connections(log: Iterable[Entry]) -> list[range]:
         if entry.direction == "server" and entry.name == "session.created" and n > 1:
             starts.append(n - 1)
     return [range(start, end) for start, end in zip(starts, [*starts[1:], n], strict=True) if end > start]
-
-
-def _audio(data: bytes, format: str) -> Audio:
-    from rtnb.core.audio import Audio, decode_pcma, decode_pcmu
-
-    if format == "audio/pcma":
-        return Audio(decode_pcma(data).astype("<i2").tobytes(), _TELEPHONE_RATE)
-    if format == "audio/pcmu":
-        return Audio(decode_pcmu(data).astype("<i2").tobytes(), _TELEPHONE_RATE)
-    return Audio(data[: len(data) & ~1], RATE)
-
-
-def _format(settings: object, side: str) -> str | None:
-    inner = settings
-    for name in ("audio", side, "format", "type"):
-        inner = inner.get(name) if isinstance(inner, Mapping) else None
-    return inner if isinstance(inner, str) else None
 
 
 def _kind_of(item: Item) -> str:
