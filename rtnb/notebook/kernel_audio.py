@@ -107,7 +107,7 @@ class _Item:
 
 
 class KernelSpeaker:
-    """The loudspeaker of the kernel's machine; see `rtnb.notebook.audio_io.PageSpeaker` for the methods' meaning.
+    """The loudspeaker of the kernel's machine; see `rtnb.notebook.page_audio.PageSpeaker` for the methods' meaning.
 
     Attributes
     ----------
@@ -270,7 +270,7 @@ class KernelSpeaker:
 
 
 class KernelMicrophone:
-    """The microphone of the kernel's machine; see `rtnb.notebook.audio_io.PageMicrophone`.
+    """The microphone of the kernel's machine; see `rtnb.notebook.page_audio.PageMicrophone`.
 
     Attributes
     ----------
