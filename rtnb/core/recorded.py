@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,10 +14,11 @@ from rtnb.core.accounts import LatencyReport, TurnTable, cost_of, turns_of, usag
 from rtnb.core.changes import Changes
 from rtnb.core.configuration import Configuration, configuration_of
 from rtnb.core.conversation import Conversation, Item
-from rtnb.core.errors import RtnbError, redact
+from rtnb.core.errors import RtnbError
 from rtnb.core.item_table import ItemTable
 from rtnb.core.items import Response
 from rtnb.core.log import Entry, EventLog
+from rtnb.core.recorded_html import html_of, kind_of
 from rtnb.core.saved import Heard
 from rtnb.core.saved_folder import read_folder, write_folder
 from rtnb.core.services import service
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Recording", "Step", "connections", "load"]
 
 _FREE: Final = frozenset({"local", "replay"})
-_TEXT_CHARS: Final = 300
 _WITH: Final = {
     "local": "the local endpoint",
     "openai": "OpenAI",
@@ -297,7 +296,7 @@ class Recording:
             raise RtnbError(f"there is no item {item_id!r} in {self.name!r}; there are: {known}")
         sound = sound_of(found, self.settings)
         if sound is None:
-            raise RtnbError(f"there is no sound of item {item_id!r} in {self.name!r}: it is a {_kind_of(found)}")
+            raise RtnbError(f"there is no sound of item {item_id!r} in {self.name!r}: it is a {kind_of(found)}")
         return sound
 
     # -- step by step
@@ -382,19 +381,7 @@ class Recording:
         return _WITH.get(self.kind or "", "an unknown endpoint")
 
     def _repr_html_(self) -> str:
-        rows = "".join(_html_row(item) for item in self.items)
-        lacks = "".join(f"<li>{escape(redact(each))}</li>" for each in self.missing)
-        when = escape(str(self.about.get("recorded") or ""))
-        model = f", model {escape(redact(self.model))}" if self.model else ""
-        caption = (
-            f"<b>{escape(self.name)}</b>: {self.seconds:.1f} s, {len(self.events)} events, "
-            f"recorded with {self._with()}{model}{f', {when}' if when else ''}"
-        )
-        return (
-            f"<table><caption>{caption}</caption>"
-            "<thead><tr><th>who</th><th>what</th><th>sound</th></tr></thead>"
-            f"<tbody>{rows}</tbody></table>" + (f"<p>What is missing:</p><ul>{lacks}</ul>" if lacks else "")
-        )
+        return html_of(self, self._with())
 
 
 def connections(log: Iterable[Entry]) -> list[range]:
@@ -405,23 +392,3 @@ def connections(log: Iterable[Entry]) -> list[range]:
         if entry.direction == "server" and entry.name == "session.created" and n > 1:
             starts.append(n - 1)
     return [range(start, end) for start, end in zip(starts, [*starts[1:], n], strict=True) if end > start]
-
-
-def _kind_of(item: Item) -> str:
-    return f"{item.role} message" if item.type == "message" else (item.type or "item").replace("_", " ")
-
-
-def _html_row(item: Item) -> str:
-    if item.type == "function_call":
-        what = f"{item.name}({item.arguments})"
-    elif item.type == "function_call_output":
-        what = item.output or ""
-    else:
-        what = item.text
-    what = redact(what)
-    what = what if len(what) <= _TEXT_CHARS else f"{what[:_TEXT_CHARS]}…"
-    sound = f"{item.audio_ms / 1000:.1f} s" if item.audio_bytes else ""
-    if item.truncated_at_ms is not None:
-        sound += f", cut at {item.truncated_at_ms / 1000:.1f} s"
-    cells = (_kind_of(item), what, sound)
-    return "<tr>" + "".join(f'<td style="text-align:left">{escape(str(cell))}</td>' for cell in cells) + "</tr>"
