@@ -31,6 +31,7 @@ export class Player {
     }
     this.queue = [];
     this.heardOnly = false;
+    this.problem = "";
     this.start(id, at);
   }
 
@@ -39,6 +40,7 @@ export class Player {
     if (!first) return;
     this.queue = rest;
     this.heardOnly = true;
+    this.problem = ""; // what one of the turns cannot is told while the others play
     this.start(first);
   }
 
@@ -46,7 +48,6 @@ export class Player {
     this.stop(false);
     this.playing = id;
     this.at = at;
-    this.problem = "";
     const row = this.items.rows.get(id);
     const url = this.sounds.get(id);
     if (url && url.ms === row?.ms) this.run(url.url);

@@ -101,6 +101,19 @@ test("seeking in a turn that does not play plays it from there", (t) => {
   assert.equal(player.audio.currentTime, 1);
 });
 
+test("a turn without sound is told while those after it play", (t) => {
+  const { player, answer } = started(t, item("a", null, { ms: 5 }), item("b", "a", { ms: 5 }));
+  const seen = new Set();
+  player.watchers.add(() => seen.add(player.problem));
+  player.replay("a");
+  player.sound({ id: "a", why: "its sound is gone" });
+  answer("b");
+  assert.deepEqual([player.playing, seen.has("its sound is gone")], ["b", true]);
+  player.stop();
+  player.toggle("b");
+  assert.equal(player.problem, "", "what was is forgotten with the next click");
+});
+
 test("what the browser refuses is told, and its player stops", async (t) => {
   const { player, answer } = started(t, item("a", null, { ms: 5 }));
   FakeAudio.refuses = true;
