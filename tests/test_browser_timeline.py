@@ -99,6 +99,10 @@ def test_a_click_goes_to_the_event_and_says_what_it_means(notebook: Notebook) ->
     assert json.loads(page.locator(".rtnb-tl .event pre").inner_text())["response"]["status"] == "cancelled"
     assert len(page.locator(".rtnb-tl .event p").inner_text()) > 20
     notebook.wait_for("recording.events[view.selected].name == 'response.done'")
+    page.evaluate("document.querySelector('.rtnb-tl .mark.open').dataset.old = 1")
+    notebook.run("view.data = {**view.data, 'again': True}")  # as Refresh does
+    page.wait_for_function("!document.querySelector('.rtnb-tl [data-old]')")
+    assert page.locator(".rtnb-tl .mark.open").count() == 1, "what is open stays marked"
     page.get_by_role("button", name="Close the event").click()
     page.locator(".rtnb-tl .event").wait_for(state="hidden")
 

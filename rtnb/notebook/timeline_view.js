@@ -100,6 +100,8 @@ class Drawing {
     this.fine = null;
     this.view = wasWhole ? { ...this.whole } : clamped(this.view, this.whole);
     this.at = null;
+    const open = this.open;
+    if (open) this.open = this.marks.find((mark) => mark.index === open.index && mark.lane === open.lane && mark.kind === open.kind) ?? open;
     this.plot.setAttribute("aria-label", `Timeline, ${clock(this.whole.start)} to ${clock(this.whole.end)}, ${this.marks.length} marks in ${this.lanes.length} lanes`);
     this.draw();
   }
@@ -116,7 +118,7 @@ class Drawing {
       button("+", "Zoom in", () => this.zoom(0.5)), button("−", "Zoom out", () => this.zoom(2)),
       button("←", "Earlier", () => this.move(-0.5)), button("→", "Later", () => this.move(0.5)),
       button("All", "Show all", () => this.show({ ...this.whole })),
-      button("Refresh", "Read what came since", () => this.model.send({ kind: "refresh" })), this.range,
+      button("Refresh", "Read what came since", () => this.request({ kind: "refresh" })), this.range,
       make("span", { class: "hint" }, "Click in it, then: wheel or + − zooms, drag or Shift+← → moves, ← → ↑ ↓ goes from mark to mark, Enter shows the event"));
     this.plot = make("div", { class: "plot", tabindex: 0, role: "group", "aria-roledescription": "timeline" });
     this.tip = make("div", { class: "tip", role: "tooltip" });
@@ -165,7 +167,18 @@ class Drawing {
     const length = this.view.end - this.view.start;
     if (length > 0.7 * (this.coarse.end - this.coarse.start)) return;
     const asked = clamped({ start: this.view.start - length / 2, end: this.view.end + length / 2 }, this.whole);
-    this.model.send({ kind: "outline", ...asked, bins: Math.min(4000, Math.round(2 * this.width)) });
+    this.request({ kind: "outline", ...asked, bins: Math.min(4000, Math.round(2 * this.width)) });
+  }
+
+  /** Ask the kernel. One that is gone takes nothing, and what is here can still be looked at. */
+  request(/** @type {any} */ content, /** @type {Record<string, any>} */ values = {}) {
+    try {
+      for (const [name, value] of Object.entries(values)) this.model.set(name, value);
+      if (Object.keys(values).length) this.model.save_changes();
+      this.model.send(content);
+    } catch (error) {
+      console.debug("rtnb: the kernel cannot be asked", error);
+    }
   }
 
   wheel(/** @type {WheelEvent} */ event) {
@@ -254,9 +267,7 @@ class Drawing {
   choose(/** @type {Mark} */ mark) {
     this.open = mark;
     this.tell(null);
-    this.model.set("selected", mark.index);
-    this.model.save_changes();
-    this.model.send({ kind: "event", index: mark.index });
+    this.request({ kind: "event", index: mark.index }, { selected: mark.index });
     clearTimeout(this.late);
     this.late = setTimeout(() => this.event({ index: mark.index, title: `event ${mark.index}`, json: "",
       what: "The kernel has not answered: it is busy, or gone. The event comes when it has time." }), 2000);
