@@ -3,7 +3,7 @@
 import { Items } from "./conversation_items.js";
 import { Player } from "./conversation_player.js";
 import { ownKeys } from "./keys.js";
-import { h, say, clock, duration, size, Wire, framed, copyText } from "./views.js";
+import { h, say, duration, Wire, framed } from "./views.js";
 
 /** The path of a waveform in a box of `width` by `height`, one stroke a bar. @param {number[]} bars 0 to 100 */
 export function wavePath(bars, width, height) {

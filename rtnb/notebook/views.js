@@ -1,5 +1,5 @@
 // @ts-check
-// What the views of rtnb have in common. Put in front of each view's module when it is loaded (see feed.py).
+// What the views of rtnb have in common. Joined with the module of each view when it is loaded (see modules.py).
 
 /**
  * An element with attributes, listeners (`onclick`) and children.
