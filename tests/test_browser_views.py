@@ -332,8 +332,8 @@ def test_all_views_are_accessible_in_both_themes_also_when_narrow(notebook: Note
 
 def test_a_restarted_kernel_is_told_in_words(notebook: Notebook) -> None:
     page = notebook.page
-    show(notebook, "EventTable(session)", EVENTS)
-    show(notebook, "ConversationView(session)", TALK)
+    show(notebook, "EventTable(session)", EVENTS).locator(".rv-row").first.wait_for()
+    show(notebook, "ConversationView(session)", TALK).locator(".rv-item").first.wait_for()
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     for selector in (EVENTS, TALK):
         state = page.locator(selector).last.locator(".rv-state")
