@@ -8,8 +8,9 @@ import pytest
 
 from rtnb.core.errors import ConnectionClosed, ResponseFailed
 from rtnb.core.protocol import item_create, user_message
-from rtnb.session.reply import Reply, ToolCall
+from rtnb.session.reply import Reply
 from rtnb.session.sequencer import REPLY_KEY, Sequencer, State, Turn
+from rtnb.session.tool_call import ToolCall
 
 
 class Desk:

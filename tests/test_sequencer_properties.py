@@ -16,8 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from rtnb.core.errors import ConnectionClosed, ServerError
 from rtnb.core.protocol import function_call_output, item_create, system_message, user_message
-from rtnb.session.reply import Reply, ToolCall
+from rtnb.session.reply import Reply
 from rtnb.session.sequencer import Sequencer, State, Turn
+from rtnb.session.tool_call import ToolCall
 
 MAX_ROUNDS = 3
 STATUSES = ("completed", "completed", "completed", "cancelled", "incomplete", "failed")

@@ -36,9 +36,9 @@ from rtnb.notebook.conversation_rows import Wave, call_times, is_shown, row_of, 
 from rtnb.notebook.events import secrets_of
 from rtnb.notebook.feed import View, styles
 from rtnb.notebook.modules import joined
-from rtnb.session.reply import ToolCall
 from rtnb.session.session import SessionState
 from rtnb.session.telephone import pcm_of_item
+from rtnb.session.tool_call import ToolCall
 
 __all__ = ["ConversationView"]
 

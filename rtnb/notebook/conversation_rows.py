@@ -20,8 +20,8 @@ from rtnb.core.errors import redact
 from rtnb.core.items import Item
 from rtnb.core.log import Entry
 from rtnb.core.protocol import BYTES_PER_MS
-from rtnb.session.reply import ToolCall
 from rtnb.session.telephone import pcm_of_item
+from rtnb.session.tool_call import ToolCall
 
 __all__ = ["BARS", "Tone", "Wave", "call_times", "is_shown", "row_of", "shown_before"]
 

@@ -26,8 +26,9 @@ from rtnb.core.errors import redact
 from rtnb.core.items import Item
 from rtnb.notebook.clip import Preview
 from rtnb.notebook.conversation_rows import Wave, call_times, is_shown, row_of
-from rtnb.session.reply import Reply, ToolCall
+from rtnb.session.reply import Reply
 from rtnb.session.telephone import pcm_of_item
+from rtnb.session.tool_call import ToolCall
 
 __all__ = ["MOST_CHARS", "REPLY_SOUND_CHARS", "player", "reply_html", "session_html", "small_sound"]
 

@@ -3,7 +3,7 @@
 A reply is filled on the session's thread and read from any other. Reading what is not known yet waits for it, under
 the reply's time-out, and open to Ctrl-C.
 
-Imports `rtnb.core` and `rtnb.session.runner`.
+Imports `rtnb.core` and its neighbours in `rtnb.session`.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ import asyncio
 import concurrent.futures
 import contextlib
 import contextvars
-import json
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 from rtnb.core.errors import ResponseFailed, RtnbError, WaitTimeout, redact
 from rtnb.core.services import is_provided, service
 from rtnb.session.reply_html import html_of, plain_of
 from rtnb.session.runner import join, wait_for
+from rtnb.session.tool_call import ToolCall
 from rtnb.session.waiting import attend
 
 if TYPE_CHECKING:
@@ -36,57 +35,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["ANSWER_S", "Host", "Reply", "Status", "ToolCall"]
+__all__ = ["ANSWER_S", "Host", "Reply", "Status"]
 
 ANSWER_S: Final = 120.0
 """How long reading an answer waits for its end unless told otherwise, in seconds."""
 
 Status: TypeAlias = Literal["in_progress", "completed", "cancelled", "incomplete", "failed"]
-
-
-@dataclass
-class ToolCall:
-    """One call of a tool in a reply.
-
-    Attributes
-    ----------
-    name, call_id
-        As the model gave them.
-    arguments
-        The arguments, parsed; the text itself where it is no JSON object.
-    output
-        What went back to the model; None while it is not known (or when nobody here runs this tool).
-    error
-        What went wrong, in words; None when nothing did.
-    milliseconds
-        How long the tool ran; None while it runs.
-    shown
-        What the tool wants a person to see (see `rtnb.Result`); None when nothing.
-    result
-        What a tool with ``background=True`` gave in the end; its `output` only said that it was under way.
-    arguments_text
-        The arguments as the model wrote them.
-    """
-
-    name: str
-    call_id: str
-    arguments: Any
-    output: str | None = None
-    error: str | None = None
-    milliseconds: float | None = None
-    shown: Any = field(default=None, repr=False)
-    result: str | None = None
-    arguments_text: str = field(default="{}", repr=False)
-
-    @classmethod
-    def from_item(cls, item: dict[str, Any]) -> ToolCall:
-        """Make it from a ``function_call`` item as it stands on the wire."""
-        text = item.get("arguments") or "{}"
-        try:
-            arguments = json.loads(text)
-        except (ValueError, TypeError):
-            arguments = text
-        return cls(str(item.get("name") or ""), str(item.get("call_id") or ""), arguments, arguments_text=str(text))
 
 
 class Host(Protocol):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from rtnb.core.errors import redact
 
 if TYPE_CHECKING:
-    from rtnb.session.reply import Reply, ToolCall
+    from rtnb.session.reply import Reply
+    from rtnb.session.tool_call import ToolCall
 
 __all__ = ["html_of", "plain_of"]
 

@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any
 from rtnb.core.errors import RtnbError
 from rtnb.core.protocol import Event, function_call_output, item_create
 from rtnb.core.tool_output import error_output
-from rtnb.session.reply import Reply, Status, ToolCall
+from rtnb.session.reply import Reply, Status
+from rtnb.session.tool_call import ToolCall
 
 if TYPE_CHECKING:
     from rtnb.session.sequencer import Turn

@@ -40,9 +40,10 @@ from typing import Any, Final
 
 from rtnb.core.errors import ResponseFailed, RtnbError, ServerError
 from rtnb.core.protocol import LIMITS, Event, new_id
-from rtnb.session.reply import Reply, Status, ToolCall
+from rtnb.session.reply import Reply, Status
 from rtnb.session.rounds import Rounds, ToolRounds, calls_of
 from rtnb.session.suspended import Suspendable
+from rtnb.session.tool_call import ToolCall
 
 __all__ = ["REPLY_KEY", "Sequencer", "State", "Turn"]
 

@@ -21,8 +21,9 @@ from rtnb.core.protocol import item_create, system_message
 from rtnb.core.services import is_provided, service
 from rtnb.core.tool_output import background_output, background_result, error_output
 from rtnb.core.tools import Tool, ToolSet, as_tool
-from rtnb.session.reply import Reply, ToolCall
+from rtnb.session.reply import Reply
 from rtnb.session.sequencer import Sequencer, Turn
+from rtnb.session.tool_call import ToolCall
 from rtnb.session.tool_runner import ToolOutcome, ToolRunner
 
 __all__ = ["Tooling", "defined"]
