@@ -292,6 +292,18 @@ async def test_a_late_hello_of_the_comm_does_not_win_over_a_newer_socket(
     await page.close()
 
 
+async def test_pages_that_come_and_go_do_not_push_out_one_that_speaks(link: Link, posts: Posts) -> None:
+    def say(page: str, **fields: Any) -> None:
+        link.post({"rtnb": link.id, "page": page, "lane": "comm", "seen": 0, **fields}, [PROBE])
+
+    say("p", kind="hello")
+    for number in range(2 * lanes.MOST_POSTED):
+        say(f"guest {number}", kind="hello")
+        say("p", kind="ping", key=number)
+        while (await posts.next())[0].get("key") != number:
+            pass
+
+
 async def test_a_broken_message_does_not_end_a_socket(link: Link, caplog: pytest.LogCaptureFixture) -> None:
     page = await Page.open(link)
     await page.say({"kind": "ack"})

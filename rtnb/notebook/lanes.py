@@ -45,6 +45,7 @@ MERGE_BYTES: Final = 48_000  # audio that goes in one message at most: 1 s
 BACKLOG_BYTES: Final = 48_000 * 60 * 30  # half an hour that no page fetched
 PAGE_GRACE_S: Final = 5.0  # a page without a lane for so long is gone
 CONTROL_SILENCE_S: Final = 20.0  # the page pings every 5 s
+MOST_POSTED: Final = 8  # lanes of widget and control messages; who was silent longest has to say hello again
 GATHER_S: Final = 0.06  # a message smaller than its wire likes waits so long for more
 
 _log = logging.getLogger(__name__)
@@ -148,13 +149,14 @@ class Link:
     def on_posted(self, lane: str, header: Header, payload: bytes) -> None:
         """Take a message that a page sent on a message lane (called by the hub)."""
         page, turn = str(header.pop("page", "")), int(header.get("round", 0))
-        wire = self._posted.get(page + lane)
+        wire = self._posted.pop(page + lane, None)
         if wire is None:
             if header.get("kind") != "hello":
                 return  # of a page from before the kernel restarted
-            wire = self._posted[page + lane] = MessageWire(lane, page, turn, self._post)
-            while len(self._posted) > 8:
-                del self._posted[next(iter(self._posted))]
+            wire = MessageWire(lane, page, turn, self._post)
+        self._posted[page + lane] = wire  # last is who was heard of last
+        while len(self._posted) > MOST_POSTED:
+            del self._posted[next(iter(self._posted))]
         wire.turn = max(wire.turn, turn)
         self._hold(asyncio.ensure_future(self._handle_posted(wire, header, payload)))
 

@@ -28,7 +28,6 @@ class _Playing:
 
     sent: int = 0
     heard: int = 0
-    ended: bool = False
     half: bytes = b""  # an odd byte, until its other half comes
 
 
@@ -78,7 +77,7 @@ class PageSpeaker:
         with self._lock:
             if item_id in self._stopped:
                 return
-            self._items.setdefault(item_id, _Playing()).ended = True
+            self._items.setdefault(item_id, _Playing())
             self._link.send({"kind": "end", "item": item_id})
 
     def stop(self) -> None:
