@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 from rtnb.core.errors import ResponseFailed, RtnbError, WaitTimeout, redact
 from rtnb.core.services import is_provided, service
 from rtnb.session.reply_html import html_of, plain_of
+from rtnb.session.reply_outcome import outcome_of
 from rtnb.session.runner import join, wait_for
 from rtnb.session.tool_call import ToolCall
 from rtnb.session.waiting import attend
@@ -314,11 +315,11 @@ class Reply:
 
     def as_plain(self) -> str:
         """What a terminal shows: the text so far, calls and outcome."""
-        return plain_of(self, self._state_words(), self._host.secrets)
+        return plain_of(self, outcome_of(self), self._host.secrets)
 
     def as_html(self) -> str:
         """What a notebook shows: the same, without scripts."""
-        return html_of(self, self._state_words(), self._host.secrets)
+        return html_of(self, outcome_of(self), self._host.secrets)
 
     def watch(self, fn: Callable[[Reply], None]) -> None:
         """Call `fn` (on the session's thread, so briefly) at each change, and once at once."""
@@ -389,7 +390,7 @@ class Reply:
     def _settled(self) -> Reply:
         self.wait()
         if self._status == "failed":
-            raise self._error or ResponseFailed(self._state_words())
+            raise self._error or ResponseFailed(outcome_of(self))
         return self
 
     def _late(self, limit: float) -> WaitTimeout:
@@ -399,23 +400,3 @@ class Reply:
             + (f", since {outage}" if outage is not None else "")
             + "; wait again with reply.wait(), stop it with reply.cancel(), or give ask(timeout=...) more time"
         )
-
-    def _state_words(self) -> str:
-        if self._status == "failed":
-            return f"failed: {self._error}" if self._error else "failed"
-        if self._status == "incomplete":
-            lost = str(self._error).partition("; ")[0] if self._error else ""
-            return "incomplete: " + (lost or self._reason() or "the answer was cut")
-        if self._status == "cancelled":
-            return "cancelled" + (f" ({self._reason()})" if self._reason() else "")
-        return {"in_progress": "waiting for the answer", "completed": "completed, without words"}[self._status]
-
-    def _reason(self) -> str | None:
-        details = self.responses[-1].status_details if self.responses else None
-        reason = details.get("reason") if isinstance(details, dict) else None
-        return {
-            "max_output_tokens": "it reached max_output_tokens",
-            "content_filter": "the content filter stopped it",
-            "turn_detected": "the user began to speak",
-            "client_cancelled": "cancelled by this program",
-        }.get(str(reason), reason)
