@@ -107,16 +107,19 @@ class Microphone:
     on_audio = None
     on_dropped = None
     on_recording = None
+    _frames = 0
 
     def start(self) -> None:
+        self._frames = 0
         self.on_recording(True)  # type: ignore[misc]
 
     def stop(self) -> None:
         self.on_recording(False)  # type: ignore[misc]
 
     def say(self, data: bytes) -> None:
-        for seq, at in enumerate(range(0, len(data), 2 * FRAME)):
-            self.on_audio(data[at : at + 2 * FRAME], seq)  # type: ignore[misc]
+        for at in range(0, len(data), 2 * FRAME):
+            self.on_audio(data[at : at + 2 * FRAME], self._frames)  # type: ignore[misc]
+            self._frames += 1
 
 
 def appended(session: object) -> float:
@@ -163,8 +166,9 @@ def test_with_turn_detection_the_server_hears_the_silence_that_ends_the_turn(lab
     session.connect()
     session.gate = True
     microphone.start()
-    microphone.say(pcm(np.zeros(2 * RATE), tone(1), np.zeros(6 * RATE)))  # to this detector all but zero is speech
-    session.wait("input_audio_buffer.speech_stopped", timeout=20)
+    microphone.say(pcm(np.zeros(2 * RATE), tone(1), np.zeros(2 * RATE)))  # to this detector all but zero is speech
+    session.wait("input_audio_buffer.speech_stopped", timeout=20)  # until then nothing is kept back
+    microphone.say(pcm(np.zeros(4 * RATE)))
     eventually(lambda: session.replies, "an answer")
     assert session.replies[0].text == "I heard you."
     assert appended(session) < 4.5
