@@ -135,6 +135,25 @@ def test_times_are_those_of_the_recording_divided_by_the_speed() -> None:
         assert stage.names(apart * 1.0) == ["response.output_item.added"]
 
 
+def test_an_answer_never_comes_before_its_question_was_taken_however_fast_it_was_asked_for() -> None:
+    question = "What is the capital of France?"
+    slow = [  # three seconds until the server takes it, and but two from there to the answer
+        *opened(),
+        ("client", ask(question, "item_1")),
+        ("client", {"type": "input_audio_buffer.clear"}),
+        ("client", create("event_1")),
+        ("server", user("item_1", question)),
+        *answer("Paris", "resp_1", "event_1", "item_a1"),
+    ]
+    stage = Stage(slow, speed=1.0)
+    stage.send(UPDATE)
+    stage.said(10)
+    stage.send(ask(question), create())
+    assert stage.names(2.9) == []
+    assert stage.names(0.2) == ["conversation.item.added", "response.created", "response.output_item.added"]
+    assert stage.names(0.9) == ["conversation.item.added"]
+
+
 def test_the_second_question_first_gets_the_second_answer() -> None:
     stage = Stage(talk())
     stage.send(UPDATE, ask("And of Italy?"), create("a"))

@@ -9,6 +9,7 @@ import heapq
 from collections import deque
 from typing import Any, Final
 
+from rtnb.core.log import event_name
 from rtnb.core.protocol import Event, new_id
 from rtnb.replay.likeness import exactly, roughly, shown
 from rtnb.replay.script import APPEND, OF_CLIENT, Cue, Line, Script
@@ -19,6 +20,15 @@ NOT_RECORDED: Final = "not_in_recording"
 """Code of the ``error`` event for what the recording does not hold."""
 
 _INPUTS: Final = frozenset({"conversation.item.create", "input_audio_buffer.commit"})
+_TAKEN: Final = frozenset(
+    {
+        "input_audio_buffer.committed",
+        "conversation.item.added",
+        "conversation.item.created",
+        "conversation.item.done",
+    }
+)
+_MOST_TAKEN: Final = 32
 
 
 class Player:
@@ -66,6 +76,9 @@ class Player:
         self._hanging: dict[int, deque[Line]] = {}  # by the index of their cue, until it comes
         self._course: deque[Line] = deque()  # lines that hang on the course of things
         self._due: list[tuple[float, int, Line]] = []  # a heap
+        self._taken: deque[tuple[int, float]] = deque(
+            maxlen=_MOST_TAKEN
+        )  # when inputs are said to be taken: index, due
         self._settings: dict[str, Any] = {}
         first_update = next((cue for cue in script.cues if cue.name == "session.update"), None)
         for line in script.lines:
@@ -215,6 +228,11 @@ class Player:
             self._schedule(line, anchor_at + (line.time - anchor_time) / self._speed)
 
     def _schedule(self, line: Line, due: float) -> None:
+        # A client that is faster than the recorded one gets its inputs taken as late as then: what hangs on a later
+        # event of its own must not overtake that.
+        due = max([due, *(taken for index, taken in self._taken if index < line.index)])
+        if line.cue is not None and line.cue.name in _INPUTS and event_name(line.event) in _TAKEN:
+            self._taken.append((line.index, due))
         heapq.heappush(self._due, (due, line.index, line))
 
     @property
