@@ -532,6 +532,14 @@ def test_the_page_shows_the_talk_without_scripts_and_without_keys() -> None:
     assert "<script" not in page
 
 
+def test_a_key_in_the_name_of_a_folder_is_not_shown() -> None:
+    recording = Recording(log_of([("client", {"type": "response.create"})]), name=f"talk {a_key()}")
+    with pytest.raises(rtnb.RtnbError) as caught:
+        recording.audio()
+    for shown in (repr(recording), recording._repr_html_(), str(caught.value)):
+        assert "talk [key]" in shown
+
+
 def test_sound_that_is_not_there_is_refused_in_words() -> None:
     item = {"id": "i", "type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
     recording = recording_of(("server", {"type": "conversation.item.added", "item": item}))

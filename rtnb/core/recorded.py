@@ -14,7 +14,7 @@ from rtnb.core.accounts import LatencyReport, TurnTable, cost_of, turns_of, usag
 from rtnb.core.changes import Changes
 from rtnb.core.configuration import Configuration, configuration_of
 from rtnb.core.conversation import Conversation, Item
-from rtnb.core.errors import RtnbError
+from rtnb.core.errors import RtnbError, redact
 from rtnb.core.item_table import ItemTable
 from rtnb.core.items import Response
 from rtnb.core.log import Entry, EventLog
@@ -166,7 +166,7 @@ class Recording:
     ) -> None:
         self.events = events
         self.heard = [Heard(*report) for report in heard]
-        self.name = name
+        self.name = redact(name)  # of a folder, which anybody names; it goes into errors and pages
         self.kind = kind
         self.asked = dict(asked or {})
         self.missing = list(missing)
