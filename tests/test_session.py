@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 
@@ -42,6 +43,45 @@ def test_close_twice_is_fine_and_connect_opens_a_new_one(lab: Lab) -> None:
     assert session.items == []
     assert session.ask("b").text == "two"
     assert session.events.names["session.created"] == 2
+
+
+def test_a_second_close_waits_for_the_first(lab: Lab) -> None:
+    core = lab.session("hi").connect()._core
+    assert core.link is not None
+    close, begun, go_on = core.link.close, threading.Event(), threading.Event()
+
+    async def slowly() -> None:
+        begun.set()
+        await asyncio.to_thread(go_on.wait, TIMEOUT_S)
+        await close()
+
+    core.link.close = slowly  # type: ignore[method-assign]
+    first = in_thread(core.close)
+    assert begun.wait(TIMEOUT_S)
+    second = core.runner.submit(core.do_close())
+    with pytest.raises(TimeoutError):
+        second.result(0.05)
+    go_on.set()
+    first()
+    second.result(TIMEOUT_S)
+    assert core.state is SessionState.CLOSED
+
+
+def test_a_tool_may_close_its_own_session(lab: Lab) -> None:
+    session = lab.session(call("hang_up"), "never said")
+
+    @session.tool
+    async def hang_up() -> str:
+        """End the call."""
+        await session.aio.close()
+        return "never heard"
+
+    reply = session.ask("goodbye")
+    eventually(lambda: session.state is SessionState.CLOSED, "the close")
+    assert session._core.link is None
+    assert isinstance(reply.wait(TIMEOUT_S).error, rtnb.ConnectionClosed)
+    session.connect()
+    assert session.ask("hello").text == "never said"
 
 
 def test_closing_a_session_that_was_never_opened_starts_nothing() -> None:
@@ -167,8 +207,6 @@ async def test_a_reply_is_iterated_without_blocking_the_loop(lab: Lab) -> None:
 
 
 async def test_replies_are_awaited_one_after_the_other_and_together(lab: Lab) -> None:
-    import asyncio
-
     session = lab.session("one", "two", "three")
     assert (await session.ask("a")).text == "one"
     both = await asyncio.gather(session.ask("b"), session.ask("c"))

@@ -109,6 +109,7 @@ class Core(Accounting, Calls, Sounding):
         self.staying = Staying(self, tries_for(reconnect) if transport is None else 0.0)
         self._opening: asyncio.Task[None] | None = None
         self._joined = 0  # how many wait for the opening
+        self._closing: asyncio.Task[None] | None = None
         self.asking = Asking(self)
         self.line = Line(lambda: self.input_format)
         self._appended = 0  # bytes of 24 kHz PCM16 in the input buffer that were not committed yet
@@ -250,7 +251,13 @@ class Core(Accounting, Calls, Sounding):
             raise RtnbError("close() was called on the session's own thread; use await session.aio.close()")
 
     async def do_close(self) -> None:
-        """Close the connection; open replies end."""
+        """Close the connection; open replies end. Who comes while it is being closed waits for that."""
+        closing = self._closing
+        if closing is None or closing.done():
+            closing = self._closing = asyncio.get_running_loop().create_task(self._close())
+        await asyncio.shield(closing)
+
+    async def _close(self) -> None:
         was_opening = self._opening is not None
         if self._opening is not None:
             self._opening.cancel()
