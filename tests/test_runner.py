@@ -11,6 +11,7 @@ import pytest
 from helpers_session import TIMEOUT_S, in_thread
 
 import rtnb
+from rtnb.session.bell import Bell
 from rtnb.session.runner import Runner
 
 
@@ -85,3 +86,20 @@ def test_no_call_is_lost_between_a_thread_that_ends_and_the_next_one(runner: Run
             assert len(each()) == 100
     finally:
         sys.setswitchinterval(interval)
+
+
+async def test_a_cancellation_that_comes_with_the_news_is_not_lost() -> None:
+    bell = Bell()
+
+    async def waits() -> None:
+        while True:
+            await bell.until(lambda: False)
+
+    for _ in range(20):
+        waiting = asyncio.create_task(waits())
+        await asyncio.sleep(0)
+        bell.ring()
+        await asyncio.sleep(0)  # the news is there, and the one who waits has not run yet
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(waiting, TIMEOUT_S)

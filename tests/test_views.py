@@ -123,7 +123,7 @@ def test_whatever_comes_can_be_folded() -> None:
 # ---- the feed
 
 
-def until(condition: Callable[[], Any], timeout: float = 10) -> Any:
+def until(condition: Callable[[], Any], timeout: float = 30) -> Any:
     """Wait for something another thread does."""
     end = time.monotonic() + timeout
     tick = threading.Event()

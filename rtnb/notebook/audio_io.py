@@ -176,7 +176,7 @@ class AudioIO(anywidget.AnyWidget):  # type: ignore[misc]
         deadline = time.monotonic() + seconds + timeout
         refused_before = self._refusals
         try:
-            while not collect.done.wait(0.1):  # in slices: Ctrl-C ends it on every system
+            while not collect.wait(0.1):
                 if self.lane == "comm" and threading.current_thread() is threading.main_thread():
                     raise RtnbError(
                         "record() cannot wait in a cell here: audio comes over widget messages, which the kernel "

@@ -4,13 +4,12 @@ The page (``checkup_page.js``) tries every lane of `rtnb.notebook.lanes` and rep
 the midst of a cell wherever audio would. Where only widget messages are left, its answer comes when the cell has
 ended: the next look finds it.
 
-Imports `rtnb.core.check_facts` and its neighbours in `rtnb.notebook`.
+Imports `rtnb.core.check_facts`, `rtnb.session.bell` and its neighbours in `rtnb.notebook`.
 """
 
 from __future__ import annotations
 
 import pathlib
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any, Final
@@ -22,6 +21,7 @@ from rtnb.core.check_facts import Lane, Page
 from rtnb.notebook.lanes import Link
 from rtnb.notebook.modules import joined
 from rtnb.notebook.wires import Header
+from rtnb.session.bell import Bell
 
 __all__ = ["PageLook"]
 
@@ -48,7 +48,7 @@ class PageLook(anywidget.AnyWidget):  # type: ignore[misc]
         self.page: Page | None = None
         self.found: list[Lane] = []
         self.during_cell: bool | None = None
-        self._news = threading.Condition()
+        self._news = Bell()
         self._comm_came = False
         self._lanes_came = False
         self._link = Link(self, self._post)
@@ -64,17 +64,10 @@ class PageLook(anywidget.AnyWidget):  # type: ignore[misc]
     def wait(self, timeout: float) -> Page | None:
         """Wait for the page, at most so long, open to Ctrl-C; gives what it told, None when it did not."""
         deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            with self._news:
-                if self._news.wait_for(lambda: self._lanes_came, 0.1):
-                    break
-        else:
+        if not self._news.wait_until(lambda: self._lanes_came, timeout):
             return self.page
-        grace = min(deadline, time.monotonic() + _COMM_GRACE_S)
-        while not self._comm_came and time.monotonic() < grace:
-            with self._news:
-                self._news.wait_for(lambda: self._comm_came, 0.1)
-        self.during_cell = self._comm_came
+        left = deadline - time.monotonic()
+        self.during_cell = self._news.wait_until(lambda: self._comm_came, min(left, _COMM_GRACE_S))
         return self.page
 
     def close(self) -> None:
@@ -88,9 +81,8 @@ class PageLook(anywidget.AnyWidget):  # type: ignore[misc]
         self.send(content, buffers)
 
     def _on_comm(self, _widget: Any, content: Any, buffers: Any) -> None:
-        with self._news:
-            self._comm_came = True
-            self._news.notify_all()
+        self._comm_came = True
+        self._news.ring()
         if isinstance(content, dict):
             self._link.post(content, buffers)
 
@@ -100,9 +92,8 @@ class PageLook(anywidget.AnyWidget):  # type: ignore[misc]
             self.page = Page.from_message(header["facts"])
         elif header["kind"] == "lanes" and isinstance(header.get("lanes"), list):
             self.found = [_lane(each) for each in header["lanes"] if isinstance(each, dict)]
-            with self._news:
-                self._lanes_came = True
-                self._news.notify_all()
+            self._lanes_came = True
+            self._news.ring()
 
     def on_page(self, page: str | None) -> None:
         """Another page is active now (called by the link)."""

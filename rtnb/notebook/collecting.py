@@ -1,11 +1,11 @@
 """`Collector`: gathers the frames of a microphone for those who `record`.
 
-Imports nothing of rtnb.
+Imports `rtnb.session.bell`.
 """
 
 from __future__ import annotations
 
-import threading
+from rtnb.session.bell import Bell
 
 __all__ = ["Collector"]
 
@@ -17,23 +17,25 @@ class Collector:
     ----------
     wanted
         Bytes.
-
-    Attributes
-    ----------
-    done : threading.Event
-        Set when there are enough.
     """
 
     def __init__(self, wanted: int) -> None:
-        self.done = threading.Event()
+        self._bell = Bell()
         self._wanted = wanted
         self._pcm = bytearray()
 
     def __call__(self, pcm: bytes) -> None:
         """Take a frame."""
         self._pcm += pcm
-        if len(self._pcm) >= self._wanted:
-            self.done.set()
+        if self._is_enough():
+            self._bell.ring()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until there are enough; False when `timeout` seconds went by before."""
+        return self._bell.wait_until(self._is_enough, timeout)
+
+    def _is_enough(self) -> bool:
+        return len(self._pcm) >= self._wanted
 
     @property
     def pcm(self) -> bytes:

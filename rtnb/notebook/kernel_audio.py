@@ -331,7 +331,7 @@ class KernelMicrophone:
         try:
             self._open()
             end = time.monotonic() + seconds + timeout
-            while not collect.done.wait(0.1):  # in slices: Ctrl-C ends it on every system
+            while not collect.wait(0.1):
                 if time.monotonic() > end:
                     raise WaitTimeout("The kernel's microphone is open but delivers nothing.")
         finally:

@@ -20,7 +20,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,6 +39,7 @@ from rtnb.notebook.panel_state import Picture, detection_of
 from rtnb.notebook.panel_views import Views, shipped_clips, static_html
 from rtnb.notebook.panel_wire import Console
 from rtnb.notebook.recording import shared_audio
+from rtnb.session.bell import Bell
 from rtnb.session.runner import Runner
 from rtnb.session.session import SessionState
 
@@ -214,11 +214,16 @@ class Panel:
             return answers[0]
         session.connect()
         known = len(session.replies)
-        begun = threading.Event()
-        listener = session.on("response.created", lambda _: begun.set())
+        bell, begun = Bell(), []
+
+        def begin(event: Any) -> None:
+            begun.append(event)
+            bell.ring()
+
+        listener = session.on("response.created", begin)
         try:
             session.append_audio(clip + Audio.silence(_SILENCE_AFTER_S, rate=clip.rate))
-            if not begun.wait(timeout) or len(session.replies) <= known:
+            if not bell.wait_until(lambda: begun, timeout) or len(session.replies) <= known:
                 raise WaitTimeout(
                     f"the server heard no turn within {timeout:.0f} s: is there speech in the clip, and is the "
                     "threshold of the turn detection low enough?"

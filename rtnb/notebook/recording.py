@@ -4,7 +4,7 @@ In a notebook the page's microphone records, through one `AudioIO` that all who 
 page answers, the microphone of the kernel's machine does. A microphone that the page *refuses* is not replaced by
 another one behind the user's back: the error says why, and what else there is.
 
-Imports `rtnb.core` and its neighbours in `rtnb.notebook`, these when first used.
+Imports `rtnb.core`, `rtnb.session.bell` and its neighbours in `rtnb.notebook`, these when first used.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from rtnb.core.audio import Audio
 from rtnb.core.audiofiles import container_of
 from rtnb.core.errors import RtnbError
 from rtnb.core.protocol import RATE
+from rtnb.session.bell import Bell
 
 if TYPE_CHECKING:
     from rtnb.notebook.audio_io import AudioIO
@@ -141,15 +142,13 @@ def _in_kernel() -> bool:
 
 def _has_page(audio: AudioIO) -> bool:
     """Wait a little for a page that carries sound."""
-    met = threading.Event()
+    bell = Bell()
 
-    def look(_: object = None) -> None:
-        if audio.lane:
-            met.set()
+    def look(_: object) -> None:
+        bell.ring()
 
     audio.observe(look, "lane")
     try:
-        look()
-        return met.wait(_PAGE_S)
+        return bell.wait_until(lambda: audio.lane, _PAGE_S)
     finally:
         audio.unobserve(look, "lane")

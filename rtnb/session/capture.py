@@ -8,7 +8,7 @@ for ever, it is committed here.
 Frames come on any thread. What is said before the connection is open is kept and sent first; but while a lost
 connection is opened again, the frames of a microphone that is always open are dropped and counted.
 
-Imports `rtnb.session.sound` and `rtnb.session.link`.
+Imports `rtnb.core` and its neighbours in `rtnb.session`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Final, Protocol
 
 from rtnb.core.gate import Gate
 from rtnb.core.protocol import BYTES_PER_MS, LIMITS
+from rtnb.session.bell import Bell
 from rtnb.session.link import Link
 from rtnb.session.sound import Microphone
 from rtnb.session.telephone import Line
@@ -104,8 +105,9 @@ class Capture:
         self.is_recording = False
         self._lock = threading.Lock()
         self._heard_nothing = False  # no frame came since the last `begin`
-        self._ended = threading.Event()  # the microphone told the end of a recording
-        self._framed = threading.Event()  # a frame came
+        self._news = Bell()  # rings with each frame, and when the microphone told the end of a recording
+        self._has_ended = False
+        self._has_framed = False
         self._by_hand = False  # within `session.recording()`, which sends the turn itself
         self._was_by_hand = -math.inf  # when one ended of which the microphone had not told yet
         self._early: deque[bytes] = deque()  # frames from before the connection was open
@@ -164,7 +166,8 @@ class Capture:
                 passing = gate.push(pcm, hold=host.detects_turns and host.hears_speech)
         for frame in passing:
             self._pass(frame)
-        self._framed.set()
+        self._has_framed = True
+        self._news.ring()
 
     def _pass(self, pcm: bytes) -> None:
         host = self._host
@@ -199,9 +202,10 @@ class Capture:
         elif not on:
             self._was_by_hand = -math.inf
         if on:
-            self._ended.clear()
+            self._has_ended = False
         else:
-            self._ended.set()
+            self._has_ended = True
+            self._news.ring()
 
     def _told_lost(self, frames: int) -> None:
         self._lost = frames
@@ -236,7 +240,7 @@ class Capture:
         self._heard_nothing = True
         self._was_by_hand = -math.inf
         if self.microphone is not None:
-            self._ended.clear()
+            self._has_ended = False
             try:
                 self.microphone.start()
             except BaseException:
@@ -251,13 +255,13 @@ class Capture:
             tells = self.is_recording
             self.microphone.stop()
             if tells:
-                if not self._ended.wait(_LAST_FRAME_S):
+                if not self._news.wait_until(lambda: self._has_ended, _LAST_FRAME_S):
                     self._was_by_hand = time.monotonic()
                 return
             self._was_by_hand = time.monotonic()  # it may yet tell that it began, and that it ended
             for _ in range(round(_LAST_FRAME_S / _NO_FRAME_S)):
-                self._framed.clear()
-                if not self._framed.wait(_NO_FRAME_S):
+                self._has_framed = False
+                if not self._news.wait_until(lambda: self._has_framed, _NO_FRAME_S):
                     return
         finally:
             self._by_hand = False

@@ -8,22 +8,19 @@ Imports `rtnb.core` and its neighbours in `rtnb.session`.
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
-import contextlib
 import contextvars
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 from rtnb.core.errors import ResponseFailed, RtnbError, WaitTimeout, redact
 from rtnb.core.services import is_provided, service
+from rtnb.session.bell import Bell
 from rtnb.session.reply_html import html_of, plain_of
 from rtnb.session.reply_outcome import outcome_of
-from rtnb.session.runner import join, wait_for
 from rtnb.session.tool_call import ToolCall
-from rtnb.session.waiting import attend
 
 if TYPE_CHECKING:
     from rtnb.core.audio import Audio
@@ -95,8 +92,9 @@ class Reply:
     def __init__(self, host: Host, *, number: int = 0, timeout: float = ANSWER_S) -> None:
         self._host = host
         self._timeout = timeout
-        self._lock = threading.Condition()
-        self._finished: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._bell = Bell()  # rings with each piece, and at the end
+        self._is_done = False
+        self._lock = threading.Lock()  # over the list of watchers
         self._pieces: list[str] = []  # text or transcript, as it came
         self._spoken_item: str | None = None  # the item of the last piece
         self._status: Status = "in_progress"
@@ -131,7 +129,7 @@ class Reply:
     @property
     def is_done(self) -> bool:
         """Whether nothing more will come, without waiting."""
-        return self._finished.done()
+        return self._is_done
 
     @property
     def text_so_far(self) -> str:
@@ -217,10 +215,8 @@ class Reply:
         if not self.is_done:
             self._host.check_may_block()
         limit = self._timeout if timeout is None else timeout
-        try:
-            wait_for(self._finished, limit)
-        except TimeoutError:
-            raise self._late(limit) from None
+        if not self._bell.wait_until(lambda: self._is_done, limit):
+            raise self._late(limit)
         return self
 
     def wait_heard(self, seconds: float | None = None, timeout: float | None = None) -> float:
@@ -268,32 +264,14 @@ class Reply:
 
     async def __aiter__(self) -> AsyncIterator[str]:
         """Give the text piece by piece, without blocking the caller's loop."""
-        loop = asyncio.get_running_loop()
-        news = asyncio.Event()
-
-        def wake(_: Reply) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(news.set)
-
-        self.watch(wake)
-        place, end = 0, loop.time() + self._timeout
-        try:
-            while True:
-                news.clear()
-                is_last = self.is_done
-                while place < len(self._pieces):
-                    place += 1
-                    end = loop.time() + self._timeout
-                    yield self._pieces[place - 1]
-                if is_last:
-                    break
-                if loop.time() >= end:
-                    raise self._late(self._timeout)
-                attend()
-                with contextlib.suppress(TimeoutError):  # wakes up now and then so that Ctrl-C is seen
-                    await asyncio.wait_for(news.wait(), 0.1)
-        finally:
-            self.unwatch(wake)
+        place = 0
+        while True:
+            if not await self._bell.until(partial(self._has_come, place), self._timeout):
+                raise self._late(self._timeout)
+            if place >= len(self._pieces):
+                break
+            place += 1
+            yield self._pieces[place - 1]
         self._settled()
 
     def __repr__(self) -> str:
@@ -339,20 +317,18 @@ class Reply:
         if self._spoken_item not in (None, item_id) and self._pieces:
             delta = "\n" + delta
         self._spoken_item = item_id
-        with self._lock:
-            self._pieces.append(delta)
-            self._lock.notify_all()
+        self._pieces.append(delta)
+        self._bell.ring()
         self.changed()
 
     def finish(self, status: Status, error: RtnbError | None = None) -> None:
         """Close it, once; later calls change nothing."""
-        if self._finished.done():
+        if self._is_done:
             return
         self._status = status
         self._error = error
-        self._finished.set_result(None)
-        with self._lock:
-            self._lock.notify_all()
+        self._is_done = True
+        self._bell.ring()
         self.changed()
 
     def changed(self) -> None:
@@ -368,23 +344,17 @@ class Reply:
     def _next_piece(self, place: int) -> str | None:
         if not self.is_done:
             self._host.check_may_block()
-        with self._lock:
-            waited = 0.0
-            while place >= len(self._pieces):
-                if self._finished.done():
-                    return None
-                if waited >= self._timeout:
-                    raise self._late(self._timeout)
-                attend()
-                self._lock.wait(0.1)
-                waited += 0.1
-            return self._pieces[place]
+        if not self._bell.wait_until(partial(self._has_come, place), self._timeout):
+            raise self._late(self._timeout)
+        return self._pieces[place] if place < len(self._pieces) else None
+
+    def _has_come(self, place: int) -> bool:
+        """Whether the piece at this place is there, or never will be."""
+        return place < len(self._pieces) or self._is_done
 
     async def _awaited(self) -> Reply:
-        try:
-            await join(self._finished, self._timeout)
-        except TimeoutError:
-            raise self._late(self._timeout) from None
+        if not await self._bell.until(lambda: self._is_done, self._timeout):
+            raise self._late(self._timeout)
         return self._settled()
 
     def _settled(self) -> Reply:

@@ -2,29 +2,98 @@
 
 A notebook's own loop is blocked by every busy cell; a session's is not, because nobody's code runs on it but ours.
 Other threads hand work over in two ways: `Runner.call` waits for the result, `Runner.post` does not. Both waits and
-awaits look up every tenth of a second, so that Ctrl-C (a kernel interrupt) ends them; a blocking wait on a quiet lock
-or loop could not be interrupted on every system.
+awaits are open to Ctrl-C (a kernel interrupt) at any moment; see `rtnb.session.bell`.
 
-Imports `rtnb.core.errors` and `rtnb.session.waiting`.
+Imports `rtnb.core.errors` and `rtnb.session.bell`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
+import contextlib
+import math
 import threading
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, Generic, TypeVar
 
 from rtnb.core.errors import ConnectionClosed, RtnbError
-from rtnb.session.waiting import attend
+from rtnb.session.bell import Bell
 
-__all__ = ["Runner", "join", "keep", "wait_for"]
+__all__ = ["Job", "Runner", "keep"]
 
 T = TypeVar("T")
 
-_SLICE_S: Final = 0.1
-"""How long a wait sleeps at most before it looks for an interrupt."""
+
+class Job(Generic[T]):
+    """A coroutine on the loop of a `Runner`, as other threads see it; made by `Runner.submit`.
+
+    Parameters
+    ----------
+    work
+        The coroutine.
+    loop
+        Where it runs.
+    name
+        Of the thread, for errors.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop, name: str) -> None:
+        self._work = work
+        self._loop = loop
+        self._name = name
+        self._bell = Bell()
+        self._task: asyncio.Task[T] | None = None
+        self._ended: asyncio.Task[T] | None = None  # the same, once it is done
+
+    # ---- on the loop
+
+    def begin(self) -> None:
+        """Run it."""
+        self._task = self._loop.create_task(self._work)
+        self._task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[T]) -> None:
+        if not task.cancelled():
+            task.exception()  # whoever waited may have been interrupted: it must not be reported as never retrieved
+        self._ended = task
+        self._bell.ring()
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    # ---- on any other thread
+
+    def cancel(self) -> None:
+        """Stop it, if it is not done."""
+        if self._ended is None:
+            with contextlib.suppress(RuntimeError):  # its loop was closed meanwhile
+                self._loop.call_soon_threadsafe(self._cancel)
+
+    def result(self, timeout: float = math.inf) -> T:
+        """Wait for its end; gives what it gave, or raises what it raised.
+
+        Raises
+        ------
+        ConnectionClosed
+            It was cancelled: the thread was ended.
+        TimeoutError
+            It was not done within `timeout` seconds, and goes on.
+        """
+        if not self._bell.wait_until(lambda: self._ended is not None, timeout):
+            raise TimeoutError
+        return self._outcome()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Await its end; raises as `result` does."""
+        yield from self._bell.until(lambda: self._ended is not None).__await__()
+        return self._outcome()
+
+    def _outcome(self) -> T:
+        assert self._ended is not None
+        if self._ended.cancelled():
+            raise ConnectionClosed(f"{self._name} was closed before this was done", code=1000)
+        return self._ended.result()
 
 
 class Runner:
@@ -57,10 +126,13 @@ class Runner:
         """Whether there is a thread."""
         return self._thread is not None
 
-    def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Start a coroutine on the loop; its future may be awaited with `join` or waited for with `wait_for`."""
+    def submit(self, work: Coroutine[Any, Any, T]) -> Job[T]:
+        """Start a coroutine on the loop."""
         with self._lock:  # a loop that is stopped meanwhile would take it, and never run it
-            return asyncio.run_coroutine_threadsafe(work, self._running())
+            loop = self._running()
+            job = Job(work, loop, self._name)
+            loop.call_soon_threadsafe(job.begin)
+        return job
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop and wait for its result; Ctrl-C cancels it.
@@ -78,13 +150,11 @@ class Runner:
                 "a blocking call was made on the session's own thread (an async callback or an async tool runs there); "
                 "await the same name on session.aio instead, for example: await session.aio.wait(...)"
             )
-        future = self.submit(work)
+        job = self.submit(work)
         try:
-            return wait_for(future)
-        except concurrent.futures.CancelledError:
-            raise self._ended() from None
+            return job.result()
         except BaseException:
-            future.cancel()
+            job.cancel()
             raise
 
     async def bridge(self, work: Coroutine[Any, Any, T]) -> T:
@@ -97,21 +167,12 @@ class Runner:
         """
         if self.is_current:
             return await work
-        future = self.submit(work)
+        job = self.submit(work)
         try:
-            return await join(future)
-        except asyncio.CancelledError:
-            caller = asyncio.current_task()
-            if future.cancelled() and not (caller is not None and caller.cancelling()):
-                raise self._ended() from None
-            future.cancel()
-            raise
+            return await job
         except BaseException:
-            future.cancel()
+            job.cancel()
             raise
-
-    def _ended(self) -> ConnectionClosed:
-        return ConnectionClosed(f"{self._name} was closed before this was done", code=1000)
 
     def post(self, call: Callable[..., object], *args: object) -> None:
         """Run a plain function on the loop soon, without waiting."""
@@ -159,41 +220,3 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
             loop.run_until_complete(asyncio.wait(left, timeout=2.0))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
-
-
-def wait_for(future: concurrent.futures.Future[T], timeout: float | None = None) -> T:
-    """Wait for a future of another thread, open to Ctrl-C.
-
-    Raises
-    ------
-    TimeoutError
-        When `timeout` seconds went by; the future goes on.
-    """
-    left = timeout
-    while True:
-        step = _SLICE_S if left is None else min(_SLICE_S, left)
-        done, _ = concurrent.futures.wait([future], timeout=step)
-        if done:
-            return future.result()
-        attend()
-        if left is not None:
-            left -= step
-            if left <= 0:
-                raise TimeoutError
-
-
-async def join(future: concurrent.futures.Future[T], timeout: float | None = None) -> T:
-    """Await a future of another thread, open to Ctrl-C.
-
-    Cancelling the await does not cancel the future. Raises TimeoutError like `wait_for`.
-    """
-    inner = asyncio.wrap_future(future)
-    loop = asyncio.get_running_loop()
-    end = None if timeout is None else loop.time() + timeout
-    while not inner.done():
-        step = _SLICE_S if end is None else min(_SLICE_S, max(end - loop.time(), 0))
-        await asyncio.wait({inner}, timeout=step)
-        attend()
-        if end is not None and not inner.done() and loop.time() >= end:
-            raise TimeoutError
-    return inner.result()

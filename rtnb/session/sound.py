@@ -36,7 +36,6 @@ from __future__ import annotations
 
 import base64
 import logging
-import threading
 from collections.abc import Callable, Collection
 from typing import Final, Protocol
 
@@ -47,6 +46,7 @@ from rtnb.core.items import Item, Response
 from rtnb.core.playback import Cut, Ledger, looks_like_echo
 from rtnb.core.protocol import BYTES_PER_MS
 from rtnb.core.saved import Heard
+from rtnb.session.bell import Bell
 from rtnb.session.ears import OnHeard, listen, unlisten
 from rtnb.session.silent_speaker import SilentSpeaker
 from rtnb.session.telephone import FromTelephone, format_of
@@ -131,8 +131,8 @@ class Sound:
         """Why the loudspeaker that was attached last plays no more, in its words; empty when it does."""
         self.first_heard: dict[str, float] = {}
         """When the first sample of an item was heard, in seconds of the log."""
-        self.news = threading.Condition()
-        """Notified with each report, and when the connection is lost."""
+        self.news = Bell()
+        """Rings with each report, and when the connection is lost."""
         self.law: str = "audio/pcmu"
         """The session's output format, as far as it is not PCM."""
         self._samples: dict[str, int] = {}  # how much of each item was heard, also after the ledger was cleared
@@ -185,8 +185,7 @@ class Sound:
             self.first_heard.setdefault(item_id, now)
         self._samples[item_id] = max(self._samples.get(item_id, 0), samples)
         cut = self.ledger.hear(item_id, samples, final=final)
-        with self.news:
-            self.news.notify_all()
+        self.news.ring()
         return cut
 
     def _heard(self, item_id: str, samples: int, final: bool) -> None:
@@ -264,8 +263,7 @@ class Sound:
         self._held.clear()
         self._telephones.clear()
         self._spoken_over.clear()
-        with self.news:
-            self.news.notify_all()
+        self.news.ring()
 
     def suspend(self) -> None:
         """The connection is opened again: what has come is played to its end, and nobody is told of cuts."""

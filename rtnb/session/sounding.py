@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import Mapping
 from types import EllipsisType
 from typing import Any
@@ -28,7 +27,6 @@ from rtnb.session.runner import Runner
 from rtnb.session.sequencer import Sequencer, Turn
 from rtnb.session.sound import Microphone, Sound, Speaker
 from rtnb.session.telephone import Line
-from rtnb.session.waiting import attend
 
 __all__ = ["Sounding"]
 
@@ -185,16 +183,17 @@ class Sounding:
 
         if not self.runner.call(has_speaker()):
             raise RtnbError(f"nobody hears it: {sound.failure or 'no loudspeaker is attached'}; see session.attach")
-        end = time.monotonic() + timeout
-        while True:
+        heard = 0.0
+
+        def is_enough() -> bool:
+            nonlocal heard
             is_done = reply.is_done  # before its items are read: afterwards there are no more
             items = {item.id for response in reply.responses for item in response.output}
             samples, is_over = sound.heard_of(items)
             heard = samples / 24_000
-            if (seconds is not None and heard >= seconds) or (is_done and is_over):
-                return heard
-            if time.monotonic() >= end:
-                raise WaitTimeout(f"{heard:.1f} s of the answer were heard within {timeout:g} s; it goes on")
-            attend()
-            with sound.news:
-                sound.news.wait(0.05)  # short: the end of the answer is not told here, and Ctrl-C is to be seen
+            return (seconds is not None and heard >= seconds) or (is_done and is_over)
+
+        # In small steps, for the end of the answer is not rung.
+        if not sound.news.wait_until(is_enough, timeout, step=0.05):
+            raise WaitTimeout(f"{heard:.1f} s of the answer were heard within {timeout:g} s; it goes on")
+        return heard
