@@ -56,7 +56,7 @@ def test_tools_stay_the_same_on_both_sides_when_a_change_of_them_fails(
     refusal: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if refusal is None:
-        monkeypatch.setattr("rtnb.session.core._CONNECT_S", 0.2)
+        monkeypatch.setattr("rtnb.session.requested._CONFIRM_S", 0.2)
     transport = Unwilling(refusal)
     with rtnb.Session("local", output="text", tools=[add], transport=transport) as session:
         for change in (lambda: session.remove_tool("add"), lambda: session.tool(subtract)):
