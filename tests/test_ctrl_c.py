@@ -97,6 +97,7 @@ def test_a_wait_for_an_answer_may_be_struck_anywhere(lab: Lab, how: str) -> None
             reads[how]()
 
     assert everywhere(read, lambda: session.update(instructions="Go on.")) > 10
+    assert not reply._bell._ears, "nobody waits any more"
     reply._timeout = TIMEOUT_S
     gate.open()
     assert in_thread(lambda: reply.text)() == "one two"

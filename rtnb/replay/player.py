@@ -76,9 +76,7 @@ class Player:
         self._hanging: dict[int, deque[Line]] = {}  # by the index of their cue, until it comes
         self._course: deque[Line] = deque()  # lines that hang on the course of things
         self._due: list[tuple[float, int, Line]] = []  # a heap
-        self._taken: deque[tuple[int, float]] = deque(
-            maxlen=_MOST_TAKEN
-        )  # when inputs are said to be taken: index, due
+        self._taken: deque[tuple[int, float]] = deque(maxlen=_MOST_TAKEN)  # inputs: index of the server's word, due
         self._settings: dict[str, Any] = {}
         first_update = next((cue for cue in script.cues if cue.name == "session.update"), None)
         for line in script.lines:

@@ -66,8 +66,8 @@ class Bell:
         """
         end = time.monotonic() + timeout
         ear: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._ears.add(ear)
         try:
+            self._ears.add(ear)  # in here: struck right after it, it is taken out again
             while not is_so():
                 left = end - time.monotonic()
                 if left <= 0:
@@ -83,19 +83,17 @@ class Bell:
         """Await what `wait_until` waits for, on the caller's own loop."""
         end = time.monotonic() + timeout
         ear = _AsyncEar()
-        self._ears.add(ear)
         try:
+            self._ears.add(ear)
             while not is_so():
                 left = end - time.monotonic()
                 if left <= 0:
                     return False
-                ear.news.clear()
-                if is_so():  # it became so before the clearing
-                    break
+                # Not `asyncio.wait_for`: before Python 3.12 a cancellation is lost in it that comes with the news.
                 with contextlib.suppress(TimeoutError):
-                    # Not `asyncio.wait_for`: before Python 3.12 a cancellation is lost in it that comes with the news.
                     async with asyncio.timeout(min(_SLICE_S, left)):
                         await ear.news.wait()
+                ear.news.clear()  # before the next look
                 attend()
             return True
         finally:
